@@ -130,8 +130,21 @@ fn unknown(index: usize, (name, location): &Chosen) -> ConfigError {
 
 fn adjust(consumers: &mut [TreeNode], preset: &str, adjustments: &Adjustments) {
     for (_, adjustment) in adjustments.iter().filter(|(name, _)| is_same(preset, name)) {
-        consumers.iter_mut().for_each(|consumer| consumer.overlay(&adjustment.node));
+        for consumer in consumers.iter_mut() {
+            if refuses_otherwise(&adjustment.node) {
+                for key in ["close", "reason", "when"] {
+                    consumer.remove(&[Key::from("reject"), Key::from(key)]);
+                }
+            }
+            consumer.overlay(&adjustment.node);
+        }
     }
+}
+
+/// Whether the file says how clients are refused. Its code is for every client, and the preset's `when` would restrict it.
+fn refuses_otherwise(adjustment: &TreeNode) -> bool {
+    let own = |key: &str| adjustment.get("reject").is_some_and(|reject| reject.get(key).is_some());
+    (own("close") && !own("when")) || adjustment.get("protocol").is_some()
 }
 
 /// Whether both name the same preset: an environment variable cannot contain a hyphen.

@@ -79,13 +79,13 @@ pub(super) fn of_hello(protocol: Protocol) -> Vec<Var> {
     of_groups(protocol).iter().chain(&[Var::Node]).copied().collect()
 }
 
-/// The names known where events are mapped.
-pub(super) const OF_EVENTS: &[Var] = &[Var::Event, Var::Group];
+/// The names known where events are mapped: the same for all connections.
+pub(super) const OF_EVENTS: &[Var] = &[Var::Event, Var::Group, Var::Node];
 
 /// The names known in the messages of `on_event`: those of the event, and what many connections can have in common.
 pub(super) fn of_messages(protocol: Protocol) -> Vec<Var> {
     let own = of_groups(protocol).iter().filter(|name| !matches!(name, Var::Id | Var::ChannelName));
-    OF_EVENTS.iter().chain(own).chain(&[Var::Node]).copied().collect()
+    OF_EVENTS.iter().chain(own).copied().collect()
 }
 
 /// The names known in the conditions of `on_event`: those of the event, and those of each connection.

@@ -143,7 +143,9 @@ impl Hello {
     pub fn compile(handler: &config::Notice, wire: &Wire, key: &KeyPath, compiler: &mut Compiler<'_>) -> Option<Self> {
         let names = kind::of_hello(wire.protocol);
         let allowed = Allowed { names: &names, at: "in hello" };
-        Notice::compile(handler, wire, allowed, "in the \"when\" of hello", (key, compiler)).map(Self)
+        let notice = Notice::compile(handler, wire, allowed, "in the \"when\" of hello", (key, &mut *compiler))?;
+        notice.content.expressions().iter().for_each(|expression| compiler.check_null(expression, key));
+        Some(Self(notice))
     }
 
     /// The names that it reads of a connection.

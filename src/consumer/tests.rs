@@ -8,6 +8,7 @@ mod conditions;
 mod each;
 mod groups;
 mod growth;
+mod hello;
 mod outcomes;
 mod present;
 mod presets;
@@ -23,8 +24,8 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
-    config::{Environment, load_text},
-    event::{Event, Incoming, Source, listed},
+    config::{Environment, RejectClose, load_text},
+    event::{ConnectionId, Event, GapReason, Incoming, Source, listed},
 };
 
 fn value(json: Json) -> Value {

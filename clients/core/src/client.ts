@@ -35,7 +35,7 @@ export function createClient<E = Events>(options: Options = {}): Client<E> {
   return makeClient<E>(options, clock);
 }
 
-function configure({ backoff, heartbeat, outbox, connectTimeout = 20_000, stableAfter = 5_000, linger = 0, closeCodes = {} }: Options): Config {
+export function configure({ backoff, heartbeat, outbox, connectTimeout = 20_000, stableAfter = 5_000, linger = 0, closeCodes = {} }: Options): Config {
   return {
     backoff: { base: 1_000, cap: 30_000, attempts: Infinity, ...backoff },
     heartbeat: { interval: heartbeat === false ? 0 : 25_000, timeout: 10_000, always: !!heartbeat, ...heartbeat },
@@ -83,11 +83,12 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
     },
     abort: () => loading?.abort(),
     recover(missed) {
+      if (!loaders.size) return input("ran", null);
       const { signal } = (loading = new AbortController());
       void Promise.allSettled([...loaders].map(async (loader) => loader(missed, signal))).then((results) => {
         const failed = results.find(({ status }) => status === "rejected");
         if (failed) log?.("channelgate: a handler of onMissed failed", failed);
-        if (!signal.aborted) input("ran", results.length > 0 ? !failed : null);
+        if (!signal.aborted) input("ran", !failed);
       });
     },
     lost: (text) => (log ?? console.warn)(`channelgate: ${text}`),

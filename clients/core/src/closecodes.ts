@@ -30,3 +30,9 @@ export function verdictOf(code: number): Verdict | undefined {
   for (const verdict in closeCodes) if (closeCodes[verdict as Verdict].includes(code)) return verdict as Verdict;
   return code < 3000 ? "failed" : undefined;
 }
+
+/** The verdict of a reason of Socket.IO; undefined for a text that the table does not have. */
+export function verdictOfReason(reason: string): Verdict | undefined {
+  for (const verdict in socketReasons) if (socketReasons[verdict as Verdict]?.includes(reason)) return verdict as Verdict;
+  return undefined;
+}

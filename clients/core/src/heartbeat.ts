@@ -7,7 +7,7 @@ export const WAKE = 5_000;
 
 /** Asks for a sign of life. An answer is waited for where the server is known to give one. */
 export function ping(m: Draft, timeout: number): void {
-  if (m.phase !== "up" || m.pinged === m.now || m.pings !== m.answers) return;
+  if (m.phase !== "up" || m.pings !== m.answers) return;
   m.effect("ping");
   if (!m.answers) return;
   m.pinged = m.now;

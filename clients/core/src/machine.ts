@@ -109,7 +109,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     m.at.connect = Infinity;
     m.at.show = m.now + SHOWN;
     m.at.stable = m.now + m.config.stableAfter;
-    for (const { kind, name, users } of m.wanted) if (users) m.effect("tell", kind, name, true);
+    for (const { kind, name } of m.wanted) m.effect("tell", kind, name, true);
     enqueue(m, m.queue);
     for (const message of m.queue) write(m, message);
     enqueue(m, []);

@@ -3,6 +3,7 @@
 
 import { Manager, type ManagerOptions } from "socket.io-client";
 
+import { verdictOfReason } from "./closecodes.js";
 import { Disconnected, TimedOut } from "./errors.js";
 import type { Connection, ConnectionEvents, Dialect, OpenRequest, Transport, Verdict } from "./types.js";
 
@@ -30,16 +31,6 @@ export interface SocketIoFrame {
 /** Close codes of the node that mean the same over Socket.IO; any other end of a transport is followed by a retry. */
 const MEANT = [1009, 1011, 1012, 1013];
 
-/** The verdicts of refusals that are known to be of the server's side: everything else concerns the token. */
-const REFUSALS: Readonly<Record<string, Verdict>> = {
-  "Service unavailable": "retry-later",
-  "too many connections of this user": "retry-later",
-  "Invalid namespace": "failed",
-};
-
-/** How long a request waits for its acknowledgement, if the client does not say. */
-const REQUEST = 10_000;
-
 /** An id of Engine.IO that begins with the name of a Channelgate node. */
 const SESSION = /^([a-z\d]{1,64})\.[\w-]{23}$/i;
 
@@ -61,22 +52,21 @@ export function rooms(join = "join", leave = "leave", data: (room: string) => un
 }
 
 function open(options: SocketIoOptions, { url, token, tokenIn }: OpenRequest, events: ConnectionEvents): Connection {
-  if (tokenIn === "subprotocol") throw new Error('Socket.IO has no subprotocols: use tokenIn "auth" or "query"');
-  const isInAuth = tokenIn === "auth" && token !== null;
-  const query = Object.fromEntries(url.searchParams);
+  const shown = token === null ? {} : { token };
+  // There are no subprotocols here; in `auth` it is kept out of logs as well.
+  const isInQuery = tokenIn === "query";
   // Not `io()`, whose connections are shared by clients of one origin.
   const manager = new Manager(url.origin, {
     path: options.path ?? "/socket.io/",
     transports: [...(options.transports ?? ["websocket"])],
     ...options.manager,
-    query: { ...options.manager?.query, ...query, ...(tokenIn === "query" && token !== null ? { token } : {}) },
+    query: { ...options.manager?.query, ...Object.fromEntries(url.searchParams), ...(isInQuery && shown) },
     reconnection: false,
     autoConnect: false,
     // The client has a time limit of its own.
     timeout: 2 ** 31 - 1,
   });
-  const auth = { ...options.auth, cg: 1, ...(isInAuth ? { token } : {}) };
-  const socket = manager.socket(url.pathname, { auth });
+  const socket = manager.socket(url.pathname, { auth: { ...options.auth, cg: 1, ...(!isInQuery && shown) } });
   let isOpen = false;
   let isClosed = false;
 
@@ -114,7 +104,7 @@ function open(options: SocketIoOptions, { url, token, tokenIn }: OpenRequest, ev
       // It keeps what it cannot send, if it finds that it has missed a ping; this connection will not send it.
       return socket.sendBuffer.length === 0;
     },
-    request: (event, data, timeout = REQUEST, signal?: AbortSignal) =>
+    request: (event, data, timeout, signal) =>
       new Promise((resolve, reject) => {
         signal?.throwIfAborted();
         const abort = () => reject(signal?.reason as Error);
@@ -133,19 +123,21 @@ function open(options: SocketIoOptions, { url, token, tokenIn }: OpenRequest, ev
 /** A connection that did not open: refused by the server with a message, or no transport was possible. */
 function refused(error: Error, refusals: SocketIoOptions["refusals"]): Parameters<ConnectionEvents["closed"]>[0] {
   const { message } = error;
-  if ("data" in error) return { code: 0, text: message, verdict: refusals?.[message] ?? REFUSALS[message] ?? "expired" };
+  if ("data" in error) return { code: 0, text: message, verdict: refusals?.[message] ?? verdictOfReason(message) ?? "expired" };
   if (message.includes("v2.x")) return { code: 0, text: message, verdict: "failed" };
   // A status of HTTP (polling), or an event with a message that has one (WebSocket in Node; browsers do not tell).
   const { description } = error as { description?: number | { message?: string } };
   const detail = typeof description === "object" ? (description.message ?? "") : `${description ?? ""}`;
-  return { code: 1006, text: `${message} ${detail}`.trim(), verdict: /\b(429|503)\b/.test(detail) ? "retry-later" : "retry" };
+  const [status] = /\d+$/.exec(detail) ?? [];
+  return { code: 1006, text: `${message} ${detail}`.trim(), verdict: verdictOfReason(`HTTP ${status}`) ?? "retry" };
 }
 
 /** A connection that was open, or was about to be. */
 function lost(reason: string, description: unknown): Parameters<ConnectionEvents["closed"]>[0] {
-  if (reason === "io server disconnect") return { code: 0, text: reason, verdict: "expired" };
+  const verdict = verdictOfReason(reason) ?? "retry";
+  if (verdict === "expired") return { code: 0, text: reason, verdict };
   const frame = (description as { context?: { code?: number; reason?: string } } | undefined)?.context;
   const code = frame?.code ?? 1006;
   const text = frame?.reason || reason;
-  return MEANT.includes(code) ? { code, text } : { code, text, verdict: "retry" };
+  return MEANT.includes(code) ? { code, text } : { code, text, verdict };
 }

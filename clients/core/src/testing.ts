@@ -1,12 +1,11 @@
 // A client for tests of an application: the real state machine, with the test in the place of the server, the network
 // and the clock.
 
-import { makeClient } from "./client.js";
+import { makeClient, type Clock } from "./client.js";
 import { Disconnected, TimedOut } from "./errors.js";
 import type { Client, ConnectionEvents, Data, Dialect, Events, Lifecycle, Name, Named, Options, Transport, Verdict } from "./types.js";
 
 type PageEvent = Parameters<Parameters<Lifecycle["watch"]>[0]>[0];
-type Clock = Parameters<typeof makeClient>[1];
 
 /** Options of a client, except for those that the test takes the place of. */
 export interface TestOptions extends Omit<Options, "transport" | "lifecycle"> {
@@ -41,7 +40,6 @@ export interface TestClient<E = Events> extends Client<E> {
   advance(ms: number): void;
 }
 
-const REQUEST = 10_000;
 /** How long a connection lives before it is shown as open. */
 const SHOWN = 30;
 
@@ -89,7 +87,7 @@ export function createTestClient<E = Events>({ now: time = Date.now(), random = 
       if (isAwaited) queueMicrotask(() => connection === mine && accept());
       return {
         send: (frame) => mine.isOpen && sent.push(frame) > 0,
-        request: (event, data, timeout = REQUEST, signal?: AbortSignal) =>
+        request: (event, data, timeout, signal) =>
           new Promise((resolve, reject) => {
             signal?.throwIfAborted();
             sent.push(dialect.write(event, data));

@@ -123,7 +123,7 @@ export interface Connection {
    * Sends and waits for the acknowledgement; rejects with `TimedOut` after `timeout` ms, with `Disconnected` when the
    * connection ends, and with the signal's reason. Absent where the transport has none.
    */
-  request?(event: string, data: unknown, timeout?: number, signal?: AbortSignal): Promise<unknown>;
+  request?(event: string, data: unknown, timeout: number, signal?: AbortSignal): Promise<unknown>;
   close(code?: number): void;
 }
 

@@ -32,8 +32,8 @@ export function webSocket(options: WebSocketOptions = {}): Transport {
 }
 
 function open(Socket: new (url: string, protocols?: string[]) => WebSocketLike, { url, token, tokenIn }: OpenRequest, events: ConnectionEvents): Connection {
-  const address = new URL(url);
-  address.protocol = address.protocol.replace("http", "ws");
+  // React Native's URL has no setters.
+  const address = new URL(url.href.replace(/^http/, "ws"));
   address.searchParams.set("cg", "1");
   const isInProtocol = token !== null && tokenIn === "subprotocol";
   if (token !== null && !isInProtocol) address.searchParams.set("token", token);

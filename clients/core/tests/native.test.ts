@@ -1,7 +1,8 @@
 // React Native's AppState and NetInfo as the lifecycle of a client.
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 
+import { webSocket } from "@channelgate/client";
 import { fromAppState } from "@channelgate/client/native";
 
 /** An AppState and a NetInfo that a test controls. */
@@ -74,4 +75,35 @@ describe("fromAppState", () => {
     end();
     expect(phone.listeners()).toBe(0);
   });
+});
+
+/** React Native's URL can be read, and only its search parameters can be changed. */
+class NativeURL extends URL {
+  override get href(): string {
+    return super.href;
+  }
+  override get protocol(): string {
+    return super.protocol;
+  }
+}
+
+it("connects with the URL of React Native", () => {
+  const urls: string[] = [];
+  class Socket {
+    readyState = 0;
+    onopen = null;
+    onmessage = null;
+    onclose = null;
+    onerror = null;
+    constructor(url: string) {
+      urls.push(url);
+    }
+    send = () => undefined;
+    close = () => undefined;
+  }
+  vi.stubGlobal("URL", NativeURL);
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const url = new URL("https://example.org/ws/orders/");
+  webSocket({ WebSocket: Socket }).open({ url, token: "t", tokenIn: "query" }, { opened: () => undefined, frame: () => undefined, closed: () => undefined });
+  expect(urls).toEqual(["wss://example.org/ws/orders/?cg=1&token=t"]);
 });

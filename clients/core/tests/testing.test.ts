@@ -1,5 +1,7 @@
 // The client that applications test with.
 
+import { readFileSync } from "node:fs";
+
 import { describe, expect, expectTypeOf, it, vi } from "vitest";
 
 import { Disconnected, TimedOut, typed, Unauthorized } from "@channelgate/client";
@@ -113,6 +115,7 @@ describe("createTestClient", () => {
     const client = createTestClient();
     client.open();
     client.gap("slow", ["order_7"]);
+    await settled();
     expect(client.snapshot()).toMatchObject({ status: "open", recovery: "missed", missed: { reason: "gap", detail: "slow", groups: ["order_7"] } });
     client.fresh();
     expect(client.snapshot().recovery).toBe("live");
@@ -207,4 +210,10 @@ describe("createTestClient", () => {
     expect(() => client.receive("x")).toThrow("call open() first. The status is idle.");
     expect(() => client.drop()).toThrow("call open() first");
   });
+});
+
+it("the example of the manual is a test of its own, word for word", () => {
+  const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
+  const [, example] = /```tsx\n(.*?)```/s.exec(read("../../../docs/clients/testing.md")) ?? [];
+  expect(read("../../react/tests/test-client.test.tsx")).toContain(example);
 });

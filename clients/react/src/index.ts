@@ -9,6 +9,6 @@ export { usePresence, type Presence, type PresenceOptions, type PresentUser } fr
 export { useRequest, useSend, type Request } from "./hooks/send.js";
 export { useClient, useQuality, useStatus, type Quality, type Status } from "./hooks/status.js";
 export { useTyping, type Typing, type TypingOptions } from "./hooks/typing.js";
-export { useLiveList, type LiveList, type LiveListOptions } from "./live-list.js";
+export { useLiveList, type LiveList, type LiveListOptions, type UseLiveList } from "./live-list.js";
 export type { Key, ListState } from "./list.js";
 export type { Persist, PersistStorage } from "./persist.js";

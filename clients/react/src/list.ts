@@ -1,6 +1,6 @@
 // The list behind `useLiveList`: a snapshot and the events since, put together in the right order.
 
-import type { Client, Meta } from "@channelgate/client";
+import type { Client, Meta, Missed } from "@channelgate/client";
 
 import { createSource, together, type Source } from "./frame.js";
 import type { Store } from "./persist.js";
@@ -55,6 +55,8 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
   /** Events since the running load began; null while there is none. */
   let kept: Change[] | null = null;
   let isEarly = false;
+  /** What was missed before the latest load began: it is loaded with it. */
+  let loaded: Missed | null = null;
 
   const apply = ({ data, event }: Change): boolean => {
     const { key, item, removed, events, version } = options();
@@ -91,12 +93,13 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
     if (signal.aborted) return;
     isEarly = client.snapshot().status !== "open";
     const changes: Change[] = (kept = []);
+    loaded = client.snapshot().missed;
     try {
-      const loaded = await Promise.race([aborted, options().load(signal)]);
-      if (loaded === null || signal.aborted) return;
+      const all = await Promise.race([aborted, options().load(signal)]);
+      if (all === null || signal.aborted) return;
       // A load that takes so long says nothing about the present.
       if (changes.length > KEPT) throw new Error("too many events during the load");
-      items = new Map(loaded.map((item) => [String(options().key(item)), item]));
+      items = new Map(all.map((item) => [String(options().key(item)), item]));
       for (const change of changes) {
         try {
           apply(change);
@@ -108,6 +111,7 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
       error = null;
     } catch (thrown) {
       if (signal.aborted) return;
+      loaded = null;
       error = thrown instanceof Error ? thrown : new Error(String(thrown));
       if (status === "loading") status = "error";
       throw error;
@@ -147,7 +151,7 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
     life = new AbortController();
     const { signal } = life;
     running = next = undefined;
-    kept = null;
+    kept = loaded = null;
     let wasOpen = client.snapshot().status === "open";
     const onStatus = () => {
       const { status: now, recovery } = client.snapshot();
@@ -163,7 +167,7 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
       show();
     };
     reload().catch(ignore);
-    const stop = together(client.on("*", onEvent), client.subscribe(onStatus), client.onMissed(reload));
+    const stop = together(client.on("*", onEvent), client.subscribe(onStatus), client.onMissed((missed) => (missed === loaded ? running : reload())));
     const read = async () => {
       const stored = await store?.read();
       if (!stored || signal.aborted || status === "ready" || status === "cached" || client.snapshot().status === "unauthorized") return;

@@ -40,6 +40,9 @@ export interface LiveList<T> extends ListState<T> {
   readonly reload: () => Promise<void>;
 }
 
+/** `useLiveList` for events that are not declared by module augmentation. */
+export type UseLiveList<E> = <T, U extends Name<E> = Name<E>, R extends Name<E> = Name<E>>(options: LiveListOptions<T, E, U, R>) => LiveList<T>;
+
 /** A list that is loaded once, changed by events, and loaded anew when events may have been missed. */
 export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extends Name<E> = Name<E>>(
   options: LiveListOptions<T, E, U, R>,

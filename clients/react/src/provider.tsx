@@ -70,7 +70,7 @@ function latestToken(current: Current): Token {
 /** Follows another token; connects anew for another user. */
 function useToken(client: AnyClient, token: Token | undefined, user: string | null | undefined, current: Current) {
   // A text that does not say whose it is may be that of another user.
-  const identity = user ?? (typeof token === "function" ? undefined : token);
+  const identity = user === undefined && typeof token !== "function" ? token : user;
   const before = useRef({ client, token, identity });
   useEffect(() => {
     const last = before.current;

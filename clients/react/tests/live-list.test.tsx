@@ -1,8 +1,8 @@
 // useLiveList: a snapshot and a stream, in every order in which they can come.
 
 import { ChannelgateProvider, useLiveList, type LiveListOptions, type PersistStorage } from "@channelgate/react";
-import { createClient } from "@channelgate/client";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { createTestClient } from "@channelgate/client/testing";
+import { describe, expect, it, vi } from "vitest";
 
 import { frames, mount, noConsoleErrors, scripted } from "./support.js";
 
@@ -33,22 +33,23 @@ function People({ options }: { options: Partial<LiveListOptions<Person>> & { loa
 }
 
 async function start(options: Partial<LiveListOptions<Person>> = {}, user?: number | null) {
-  const transport = scripted();
   const { calls, load } = deferred();
-  const client = createClient({ url: "/ws/", transport });
+  const client = createTestClient();
   const tree = (more: Partial<LiveListOptions<Person>> = {}, who = user) => (
     <ChannelgateProvider client={client} {...(who === undefined ? {} : { user: who })}>
       <People options={{ load, ...options, ...more }} />
     </ChannelgateProvider>
   );
   const page = mount(tree());
+  await expect.poll(() => client.connections).toBe(1);
+  client.open();
   await expect.poll(() => calls.length).toBe(1);
   const call = (i: number) => {
     const found = calls[i];
     if (!found) throw new Error(`There is no load ${i}.`);
     return found;
   };
-  return { transport, client, calls, call, page, tree };
+  return { client, calls, call, page, tree };
 }
 
 type Started = Awaited<ReturnType<typeof start>>;
@@ -58,18 +59,18 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ["a load alone", ({ call }) => call(0).resolve(named("Ann Bob")), "Ann Bob|ready|live", 1],
   [
     "an event after the load",
-    async ({ call, transport, page }) => {
+    async ({ call, client, page }) => {
       call(0).resolve(named("Ann Bob"));
       await expect.poll(page.text).toBe("Ann Bob|ready|live");
-      transport.last.receive("saved", { id: 2, name: "Bea" });
+      client.receive("saved", { id: 2, name: "Bea" });
     },
     "Ann Bea|ready|live",
     1,
   ],
   [
     "an event during the load, which shows an older state",
-    ({ call, transport }) => {
-      transport.last.receive("saved", { id: 2, name: "Bea" });
+    ({ call, client }) => {
+      client.receive("saved", { id: 2, name: "Bea" });
       call(0).resolve(named("Ann Bob"));
     },
     "Ann Bea|ready|live",
@@ -77,9 +78,9 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "two events for one item during the load: the last one counts",
-    ({ call, transport }) => {
-      transport.last.receive("saved", { id: 2, name: "Bea" });
-      transport.last.receive("saved", { id: 2, name: "Ben" });
+    ({ call, client }) => {
+      client.receive("saved", { id: 2, name: "Bea" });
+      client.receive("saved", { id: 2, name: "Ben" });
       call(0).resolve(named("Ann Bob"));
     },
     "Ann Ben|ready|live",
@@ -87,8 +88,8 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "a removal during the load, which still has the item",
-    ({ call, transport }) => {
-      transport.last.receive("deleted", { id: 1 });
+    ({ call, client }) => {
+      client.receive("deleted", { id: 1 });
       call(0).resolve(named("Ann Bob"));
     },
     "Bob|ready|live",
@@ -96,9 +97,9 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "removed and saved again during the load",
-    ({ call, transport }) => {
-      transport.last.receive("deleted", 1);
-      transport.last.receive("saved", { id: 1, name: "Amy" });
+    ({ call, client }) => {
+      client.receive("deleted", 1);
+      client.receive("saved", { id: 1, name: "Amy" });
       call(0).resolve(named("Ann Bob"));
     },
     "Bob Amy|ready|live",
@@ -106,8 +107,8 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "an item that the load does not know yet",
-    ({ call, transport }) => {
-      transport.last.receive("saved", { id: 3, name: "Cem" });
+    ({ call, client }) => {
+      client.receive("saved", { id: 3, name: "Cem" });
       call(0).resolve(named("Ann Bob"));
     },
     "Ann Bob Cem|ready|live",
@@ -115,8 +116,8 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "events of other names",
-    ({ call, transport }) => {
-      transport.last.receive("other", { id: 3, name: "Cem" });
+    ({ call, client }) => {
+      client.receive("other", { id: 3, name: "Cem" });
       call(0).resolve(named("Ann"));
     },
     "Ann|ready|live",
@@ -124,8 +125,8 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "a gap during the load: it is loaded once more, after it",
-    async ({ call, calls, transport }) => {
-      transport.last.receive("gap", { reason: "redis", groups: ["people"] });
+    async ({ call, calls, client }) => {
+      client.gap("redis", ["people"]);
       await expect.poll(() => calls.length, { timeout: 200 }).toBe(1);
       call(0).resolve(named("Ann"));
       await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
@@ -136,12 +137,12 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "an event between the two loads of a miss",
-    async ({ call, calls, transport, page }) => {
+    async ({ call, calls, client, page }) => {
       call(0).resolve(named("Ann"));
       await expect.poll(page.text).toBe("Ann|ready|live");
-      transport.last.receive("gap", {});
+      client.gap();
       await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
-      transport.last.receive("saved", { id: 1, name: "Amy" });
+      client.receive("saved", { id: 1, name: "Amy" });
       await expect.poll(page.text).toBe("Amy|ready|recovering");
       call(1).resolve(named("Ann Bob"));
     },
@@ -150,12 +151,13 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "a lost connection: loaded anew when it is back",
-    async ({ call, calls, transport, page }) => {
+    async ({ call, calls, client, page }) => {
       call(0).resolve(named("Ann"));
       await expect.poll(page.text).toBe("Ann|ready|live");
-      transport.last.drop(1006);
+      client.drop();
+      client.open();
       await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
-      expect(page.text()).toBe("Ann|ready|recovering");
+      await expect.poll(page.text).toBe("Ann|ready|recovering");
       call(1).resolve(named("Ann Bob"));
     },
     "Ann Bob|ready|live",
@@ -163,13 +165,15 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   [
     "a load that fails after a miss: the items stay, and it is loaded again",
-    async ({ call, calls, transport, page }) => {
+    async ({ call, calls, client, page }) => {
       call(0).resolve(named("Ann"));
       await expect.poll(page.text).toBe("Ann|ready|live");
-      transport.last.drop(1006);
+      client.drop();
+      client.open();
       await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
       call(1).reject(new Error("500"));
       await expect.poll(page.text).toBe("Ann|ready|missed|500");
+      client.advance(1_000);
       await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(3);
       call(2).resolve(named("Ann Bob"));
     },
@@ -178,11 +182,6 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
   ],
   ["a first load that fails", ({ call }) => call(0).reject(new Error("500")), "|error|live|500", 1],
 ];
-
-/** Waits of the client have no length that is left to chance. */
-beforeEach(() => {
-  vi.spyOn(Math, "random").mockReturnValue(0);
-});
 
 describe("the order of load and events", () => {
   noConsoleErrors();
@@ -208,10 +207,10 @@ describe("the order of load and events", () => {
   });
 
   it("three misses during a load are one more load", async () => {
-    const { call, calls, client, page, transport } = await start();
+    const { call, calls, client, page } = await start();
     const stop = client.onMissed(() => undefined);
     for (let i = 0; i < 3; i++) {
-      transport.last.receive("gap", {});
+      client.gap();
       await expect.poll(() => client.snapshot().recovery, { timeout: 4_000 }).toBe("recovering");
     }
     expect(calls).toHaveLength(1);
@@ -224,10 +223,11 @@ describe("the order of load and events", () => {
   });
 
   it("an unmounted list does not keep the connection recovering", async () => {
-    const { call, client, page, tree, transport, calls } = await start();
+    const { call, client, page, tree, calls } = await start();
     call(0).resolve(named("Ann"));
     await expect.poll(page.text).toBe("Ann|ready|live");
-    transport.last.drop(1006);
+    client.drop();
+      client.open();
     await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
     page.render(<ChannelgateProvider client={client}>{null}</ChannelgateProvider>);
     await expect.poll(() => client.snapshot().recovery).toBe("live");
@@ -252,6 +252,22 @@ describe("the order of load and events", () => {
     await expect.poll(() => calls.length).toBe(2);
     calls[1]?.resolve(named("Ann Bob"));
     await expect.poll(page.text).toBe("Ann Bob|ready|live");
+  });
+
+  it("one load for a list that mounts when something was missed, and then it is live", async () => {
+    const client = createTestClient();
+    const { calls, load } = deferred();
+    const tree = (list: boolean) => <ChannelgateProvider client={client}>{list && <People options={{ load }} />}</ChannelgateProvider>;
+    const page = mount(tree(false));
+    await expect.poll(() => client.connections).toBe(1);
+    client.open();
+    client.gap();
+    await expect.poll(() => client.snapshot().recovery).toBe("missed");
+    page.render(tree(true));
+    await expect.poll(() => calls.length).toBe(1);
+    calls[0]?.resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|live");
+    expect(calls).toHaveLength(1);
   });
 
   it("another id is another list", async () => {
@@ -298,7 +314,7 @@ describe("items", () => {
     const list = await start({ sort: (a, b) => a.name.localeCompare(b.name), limit: 2 });
     list.call(0).resolve(named("Cem Bob Ann"));
     await expect.poll(list.page.text).toBe("Ann Bob|ready|live");
-    list.transport.last.receive("deleted", { id: 3 });
+    list.client.receive("deleted", { id: 3 });
     await expect.poll(list.page.text).toBe("Bob Cem|ready|live");
     const other = await start({ limit: 2 });
     other.call(0).resolve(named("Ann Bob Cem"));
@@ -306,16 +322,16 @@ describe("items", () => {
   });
 
   it("an older version does not replace a newer one", async () => {
-    const { call, page, transport } = await start({ version: ({ version }) => version ?? 0 });
+    const { call, page, client } = await start({ version: ({ version }) => version ?? 0 });
     call(0).resolve([{ id: 1, name: "new", version: 3 }]);
     await expect.poll(page.text).toBe("new|ready|live");
-    transport.last.receive("saved", { id: 1, name: "old", version: 2 });
-    transport.last.receive("saved", { id: 1, name: "newer", version: 4 });
+    client.receive("saved", { id: 1, name: "old", version: 2 });
+    client.receive("saved", { id: 1, name: "newer", version: 4 });
     await expect.poll(page.text).toBe("newer|ready|live");
   });
 
   it("are made of events by `item` and `removed`, on top of what is there", async () => {
-    const { call, page, transport } = await start({
+    const { call, page, client } = await start({
       item(data, _event, find) {
         const { person, suffix } = data as { person: number; suffix: string };
         const before = find(person);
@@ -323,12 +339,12 @@ describe("items", () => {
       },
       removed: (data) => (data as { gone: number | null }).gone,
     });
-    transport.last.receive("saved", { person: 1, suffix: "!" });
+    client.receive("saved", { person: 1, suffix: "!" });
     call(0).resolve(named("Ann Bob"));
     await expect.poll(page.text).toBe("Ann! Bob|ready|live");
-    transport.last.receive("saved", { person: 9, suffix: "?" });
-    transport.last.receive("deleted", { gone: null });
-    transport.last.receive("deleted", { gone: 2 });
+    client.receive("saved", { person: 9, suffix: "?" });
+    client.receive("deleted", { gone: null });
+    client.receive("deleted", { gone: 2 });
     await expect.poll(page.text).toBe("Ann!|ready|live");
   });
 
@@ -385,9 +401,9 @@ describe("persist", () => {
   });
 
   it("applies events to cached items, and again to the load", async () => {
-    const { call, page, transport } = await start({ persist: { key: "people", storage: filled("7") } }, 7);
+    const { call, page, client } = await start({ persist: { key: "people", storage: filled("7") } }, 7);
     await expect.poll(page.text).toBe("Old|cached|live");
-    transport.last.receive("saved", { id: 1, name: "New" });
+    client.receive("saved", { id: 1, name: "New" });
     await expect.poll(page.text).toBe("New|cached|live");
     call(0).resolve(named("Ann Bob"));
     await expect.poll(page.text).toBe("New Bob|ready|live");
@@ -433,9 +449,9 @@ describe("persist", () => {
 
   it("is cleared at unauthorized", async () => {
     const storage = filled("7");
-    const { page, transport } = await start({ persist: { key: "people", storage } }, 7);
+    const { page, client } = await start({ persist: { key: "people", storage } }, 7);
     await expect.poll(page.text).toBe("Old|cached|live");
-    transport.last.drop(4403);
+    client.drop(4403);
     await expect.poll(page.text).toBe("|loading|live");
     expect(storage.kept.size).toBe(0);
   });

@@ -109,13 +109,103 @@ fn attendance_says_hello_answers_ping_and_ignores_the_rest() {
     );
     assert_eq!(replies(&hear(r#"{"timestamp":"2026","type":"ping"}"#)), [r#"{"type":"pong","timestamp":"2026"}"#]);
     assert_eq!(replies(&hear(r#"{"type":"ping"}"#)), [r#"{"type":"pong","timestamp":null}"#]);
-    for ignored in [r#"{"type":"get_attendance"}"#, r#"{"type":"authenticate"}"#, "{", "ping"] {
+    for ignored in [r#"{"type":"get_attendance"}"#, r#"{"type":"authenticate"}"#, "{", "PING", "ping "] {
         assert_eq!(hear(ignored).effects, [], "{ignored}");
     }
     let update = json!({"type": "attendance_update", "data": {"id": "1", "action": "created"}});
     assert_eq!(frames(&attendance, update.clone()), [update.to_string()]);
     assert_eq!(attendance.on_event(&event(json!({"type": "other"}))), Err(MapError::NoHandler));
     assert_eq!(attendance.groups(&Context::default()).unwrap()[0].as_str(), "attendance_updates");
+}
+
+/// What a client of a plain preset asks for with its query.
+fn asking(query: Json) -> Context {
+    Context { query: value(query), id: ConnectionId::parse("socket-of-connection"), ..Context::default() }
+}
+
+const PLAIN: [&str; 3] = ["/ws/", "/ws/notifications/", "/ws/attendance/"];
+
+#[test]
+fn a_plain_client_that_asks_is_greeted_and_another_one_is_not() {
+    let (_, set) = load(None, &Environment::default()).unwrap();
+    set.on_node("node-1");
+    for path in PLAIN {
+        let consumer = set.route(path).unwrap().0;
+        let hello = consumer.hello(&asking(json!({"cg": "1"}))).unwrap();
+        assert_eq!(text(&hello), r#"{"type":"hello","node":"node-1","id":"socket-of-connection","v":1}"#, "{path}");
+        for query in [json!({}), json!({"cg": ""}), json!({"cg": "2"}), json!({"cg": "true"}), json!({"gaps": "1"})] {
+            assert_eq!(consumer.hello(&asking(query.clone())), None, "{path}: {query}");
+        }
+        assert!(consumer.hello_names() && !consumer.needs_id(), "{path}: only greeted clients need an id");
+        assert!(!consumer.needs_context() && consumer.keep(asking(json!({"cg": "1"}))).is_none(), "{path}");
+    }
+}
+
+#[test]
+fn a_plain_client_that_asks_is_told_gaps_in_the_form_of_its_system() {
+    let groups = GroupName::new("broadcast").unwrap();
+    for (path, whole, of_groups) in [
+        ("/ws/", r#"{"event":"gap","data":{"reason":"reconnected"}}"#, r#"{"event":"gap","data":{"reason":"reconnected"}}"#),
+        (
+            "/ws/notifications/",
+            r#"{"type":"gap","reason":"reconnected","groups":null}"#,
+            r#"{"type":"gap","reason":"reconnected","groups":["broadcast"]}"#,
+        ),
+        (
+            "/ws/attendance/",
+            r#"{"type":"gap","reason":"reconnected","groups":null}"#,
+            r#"{"type":"gap","reason":"reconnected","groups":["broadcast"]}"#,
+        ),
+    ] {
+        let consumer = preset(path);
+        let notice = |groups: Option<&[&GroupName]>| consumer.gap_notice(GapReason::Reconnected, groups).unwrap();
+        assert_eq!((text(&notice(None)), text(&notice(Some(&[&groups])))), (whole, of_groups), "{path}");
+        for (query, asks) in [
+            (json!({"cg": "1"}), true),
+            (json!({"gaps": "1"}), true),
+            (json!({"gaps": "0", "cg": "1"}), true),
+            (json!({}), false),
+            (json!({"cg": "0"}), false),
+        ] {
+            assert_eq!(consumer.asks_for_gaps(&asking(query.clone())), asks, "{path}: {query}");
+        }
+    }
+}
+
+#[test]
+fn the_plain_presets_answer_a_raw_ping_with_a_raw_pong() {
+    for path in PLAIN {
+        let heard = on(&preset(path), &Context::default(), Incoming::Text("ping"));
+        assert_eq!((replies(&heard), &heard.problem), (vec!["pong"], &None), "{path}");
+    }
+}
+
+#[test]
+fn only_a_client_that_asks_is_accepted_and_closed_when_it_is_refused() {
+    let close = Some(RejectClose::Code(4401));
+    for path in PLAIN {
+        let consumer = preset(path);
+        assert_eq!((consumer.reject().close, &*consumer.reject().reason), (close, "no valid token"), "{path}");
+        assert!(consumer.closes_refused(&asking(json!({"cg": "1"}))), "{path}");
+        for query in [json!({}), json!({"cg": "0"}), json!({"gaps": "1"})] {
+            assert!(!consumer.closes_refused(&asking(query)), "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_close_code_of_the_file_replaces_the_refusal_of_a_preset_for_every_client() {
+    let reject = |text: &str| {
+        let text = format!("presets = [\"parking\"]\n[preset.parking]\n{text}");
+        let parking = set(&text).route("/ws/notifications/").unwrap().0.clone();
+        let Reject { close, reason, .. } = parking.reject();
+        (*close, reason.clone(), parking.closes_refused(&Context::default()))
+    };
+    assert_eq!(reject(""), (Some(RejectClose::Code(4401)), "no valid token".to_owned(), false));
+    assert_eq!(reject("reject.close = 4003"), (Some(RejectClose::Code(4003)), String::new(), true));
+    assert_eq!(reject("reject = { close = 4003, when = 'false' }").2, false);
+    assert_eq!(reject("reject.reason = 'who?'"), (Some(RejectClose::Code(4401)), "who?".to_owned(), false));
+    assert_eq!(reject("protocol = 'engine.io'").0, None);
 }
 
 #[test]

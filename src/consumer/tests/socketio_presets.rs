@@ -71,6 +71,31 @@ fn the_presets_share_a_namespace_from_the_strictest_to_the_most_open() {
 }
 
 #[test]
+fn a_socket_that_asks_is_greeted_once_and_told_gaps() {
+    let (_, set) = load(None, &Environment::default()).unwrap();
+    set.on_node("node-1");
+    let asking = |auth: Json| Context { auth: Some(Box::new(value(auth))), ..ann() };
+    for consumer in set.iter().filter(|consumer| consumer.namespace() == Some("/")) {
+        let name = consumer.name();
+        let hello = r#"42["hello",{"node":"node-1","id":"socket-of-connection","v":1}]"#;
+        for cg in [json!(1), json!("1"), json!(true), json!(1.0)] {
+            let asking = asking(json!({"token": "t", "cg": cg}));
+            assert_eq!(text(&consumer.hello(&asking).unwrap()), hello, "{name}: {cg}");
+            assert!(consumer.asks_for_gaps(&asking), "{name}: {cg}");
+            assert!(consumer.keep(asking).is_none_or(|kept| kept.auth.is_none()), "{name}: the token is not kept");
+        }
+        let others = [json!({"cg": null}), json!({"cg": 0}), json!({"cg": 2}), json!({"cg": [1]}), json!({}), json!(["cg"])];
+        for other in others.map(asking).into_iter().chain([ann()]) {
+            assert_eq!(consumer.hello(&other), None, "{name}: {:?}", other.auth);
+            assert!(!consumer.asks_for_gaps(&other), "{name}: {:?}", other.auth);
+        }
+        let group = GroupName::new("user_7").unwrap();
+        let notice = consumer.gap_notice(GapReason::Reconnected, Some(&[&group])).unwrap();
+        assert_eq!(text(&notice), r#"42["gap",{"reason":"reconnected","groups":["user_7"]}]"#, "{name}");
+    }
+}
+
+#[test]
 fn a_preset_with_a_hyphen_is_adjusted_by_a_variable() {
     let environment = Environment::from([("CHANNELGATE__PRESET__REPAIR_SHOP__MAX_ROOMS", "7")]);
     assert_eq!(named("repair-shop", &environment).max_rooms(), 7);

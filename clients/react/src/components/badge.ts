@@ -4,12 +4,12 @@
 import type { MouseEventHandler, ReactElement, ReactNode } from "react";
 
 import { number } from "../labels.js";
-import { useParts, type PartProps } from "./parts.js";
+import { hidden, useParts, type PartProps } from "./parts.js";
 
 export interface BadgeProps extends PartProps {
   count: number;
   onClick?: MouseEventHandler<HTMLElement> | undefined;
-  /** Instead of the word, which styles.css shows as a bell. */
+  /** Instead of the text, which styles.css shows as a bell. */
   children?: ReactNode;
 }
 
@@ -19,8 +19,9 @@ export function Badge({ count, onClick, children, ...props }: BadgeProps): React
   return h(
     "badge",
     "button",
-    { ...root, type: "button", "aria-label": count ? labels.unreadCount(count) : labels.notifications, onClick },
-    children ?? h("text", "span", null, labels.notifications),
+    { ...root, type: "button", onClick },
+    children,
+    h("text", "span", children ? hidden : null, count ? labels.unreadCount(count) : labels.notifications),
     count > 0 && h("count", "span", { "aria-hidden": true }, number(labels.locale, Math.min(count, 99)), count > 99 && "+"),
   );
 }

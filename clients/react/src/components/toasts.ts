@@ -55,10 +55,10 @@ export function Toasts(props: ToastsProps): ReactElement {
   const [region, setRegion] = useState<HTMLElement | null>(null);
   const isEmpty = !toasts[0];
   useEffect(() => {
-    if (isEmpty) return;
+    if (isEmpty || !region) return;
     const timer = setInterval(() => {
       // The clocks stop while a toast may be read, and in a tab that is not seen.
-      if (document.hidden || region?.matches(":hover,:focus-within")) return;
+      if (document.hidden || region.matches(":hover,:focus-within")) return;
       for (const toast of get().toasts) if ((toast.left -= TICK) <= 0) dismiss(toast.id);
     }, TICK);
     return () => clearInterval(timer);

@@ -11,7 +11,7 @@ import { FIVE, retry } from "../preset/rules.js";
 import { stored } from "../preset/stored.js";
 import { userOf } from "../preset/user-of.js";
 import { ChannelgateProvider } from "../provider.js";
-import { ALL, deployed, GENERAL, laterSocketIo } from "./dialects.js";
+import { ALL, deployed, documented, GENERAL } from "./dialects.js";
 import type { Attendance, DashboardEvents } from "./events.js";
 
 export type ConnectionStatus = "connecting" | "connected" | "disconnected" | "error" | "failed";
@@ -33,14 +33,10 @@ export interface WebSocketProviderProps {
 export function WebSocketProvider({ children, transport = "socket.io", url, token, storageKey = "access_token", labels }: WebSocketProviderProps): ReactNode {
   const isPlain = transport === "websocket";
   const place = url ?? (isPlain ? "/ws/attendance/" : "/");
-  const key = transport + String(place);
-  // eslint-disable-next-line react-hooks/exhaustive-deps -- the key says which server it is
-  const server = useMemo(() => (isPlain ? { url: place, dialect: deployed } : laterSocketIo(place)), [key]);
-  const kept = stored(storageKey);
-  // Read in each render, too: a login in this tab sends no event of its own.
-  const login = token !== undefined ? { token } : kept !== null && { token: () => stored(storageKey), user: userOf(kept) };
+  // Read in each render, too: a login in this tab sends no event of its own. Without one there is an empty token.
+  const login = token !== undefined ? { token } : { token: () => stored(storageKey) ?? "", user: userOf(stored(storageKey)) };
   return (
-    <ChannelgateProvider key={key} name="dashboard" backoff={FIVE} labels={labels} {...server} {...login}>
+    <ChannelgateProvider key={`${transport} ${place}`} name="dashboard" backoff={FIVE} labels={labels} {...(isPlain ? { url: place, dialect: deployed } : documented(place))} {...login}>
       {children}
     </ChannelgateProvider>
   );

@@ -4,14 +4,26 @@ import { typed, type Dialect, type Named, type Options, type Transport } from "@
 
 /** The event of all employees. */
 export const GENERAL = "general_attendance_update";
+
 /** All employees. Their room has no name; the server does not look at what comes with its messages. */
 export const ALL = "*";
 
-const documented: Dialect = {
-  read: (frame) => frame as Named,
-  write: (event, data) => ({ event, data }),
-  interest: (_, employee, wanted) => ({ event: `${wanted ? "join" : "leave"}_${employee === ALL ? "general_attendance" : "attendance_room"}`, data: employee }),
-};
+let socketIo: Transport | undefined;
+
+/** Socket.IO, loaded for the first connection: an application with the plain WebSocket never loads it. */
+export const documented = (url: string | URL): Pick<Options, "url" | "transport" | "dialect"> => ({
+  url: async () => {
+    socketIo ??= (await import("@channelgate/client/socketio")).socketIo();
+    return url;
+  },
+  // The address is known before anything is opened. Servers take an empty token for a wrong one.
+  transport: { tokenIn: "auth", dialect: typed, open: (request, events) => socketIo!.open({ ...request, token: request.token || null }, events) },
+  dialect: {
+    read: (frame) => frame as Named,
+    write: (event, data) => ({ event, data }),
+    interest: (_, employee, wanted) => ({ event: `${wanted ? "join" : "leave"}_${employee === ALL ? "general_attendance" : "attendance_room"}`, data: employee }),
+  },
+});
 
 /** One group, of which every client gets every update. Some fields have other names there, and those that are absent are null here. */
 export const deployed: Dialect = {
@@ -25,16 +37,3 @@ export const deployed: Dialect = {
     return { event: GENERAL, data: { status: null, date: null, device: null, isLate: null, employee_name: user_name, timestamp: updated_at, ...data } };
   },
 };
-
-/** Socket.IO, loaded for the first connection: an application with the plain WebSocket never loads it. */
-export function laterSocketIo(url: string | URL): Required<Pick<Options, "url" | "transport">> {
-  let loaded: Transport | undefined;
-  return {
-    url: async () => {
-      loaded ??= (await import("@channelgate/client/socketio")).socketIo();
-      return url;
-    },
-    // The address is known before anything is opened.
-    transport: { tokenIn: "auth", dialect: documented, open: (request, events) => loaded!.open(request, events) },
-  };
-}

@@ -5,30 +5,26 @@ import { useEffect, useState } from "react";
 
 type Name = string | number;
 
+/** What ends something; a second call does nothing. */
+export type Stop = () => void;
+
 export interface Held {
-  /** Starts something under a name, after what has this name has ended. Returns what ends it. */
-  hold(this: void, name: Name, start: () => () => void): () => void;
+  /** Starts something under a name, after what has this name has ended. */
+  hold(this: void, name: Name, start: () => Stop): Stop;
   end(this: void, name: Name): void;
-  endAll(this: void): void;
 }
 
-function held(): Held {
-  const stops = new Map<string, () => void>();
-  const end = (name: Name) => {
-    stops.get(`${name}`)?.();
-    stops.delete(`${name}`);
-  };
+function held(): Held & { endAll: Stop } {
+  const stops = new Map<string, Stop>();
+  const end = (name: Name) => stops.get(`${name}`)?.();
   return {
     end,
-    endAll: () => [...stops.keys()].forEach(end),
+    endAll: () => stops.forEach((stop) => stop()),
     hold: (name, start) => {
       end(name);
       const stop = start();
       stops.set(`${name}`, stop);
-      return () => {
-        // What has replaced it goes on.
-        if (stops.get(`${name}`) === stop) end(name);
-      };
+      return stop;
     },
   };
 }

@@ -34,7 +34,7 @@ export function shared<E>(url: string, token: Token | undefined, options: () => 
       if (settings.token !== undefined && settings.token !== before.token) made.setToken(settings.token);
       // A function that each render makes anew is not another user.
       const isOther = typeof settings.token !== "function" && settings.token !== before.token;
-      if ((isOther || `${settings.url}` !== `${before.url}`) && made.snapshot().status !== "idle") made.reconnect("configured anew");
+      if ((isOther || `${settings.url}` !== `${before.url}`) && !/idle|closed/.test(made.snapshot().status)) made.reconnect("configured anew");
     },
     client: () => (settings.client as unknown as Client<E> | undefined) ?? (made ??= make()),
   };

@@ -5,44 +5,33 @@ import type { Client } from "@channelgate/client";
 
 import type { AnyClient } from "../context.js";
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- not exported: handlers of all events in one list
-type Handler = (data: any) => void;
-
 export interface Socket {
   readonly connected: boolean;
   readonly id: string | null;
   /** Also `connect` and `disconnect`. Returns what ends it. */
-  on<T = unknown>(event: string, handler: (data: T) => void): () => void;
-  off<T = unknown>(event: string, handler?: (data: T) => void): void;
+  on<T = unknown>(this: void, event: string, handler: (data: T) => void): () => void;
+  /** One registration of this handler, or all handlers of the event. */
+  off<T = unknown>(this: void, event: string, handler?: (data: T) => void): void;
   /** Waits for the connection, up to the limits of the outbox. */
-  emit(event: string, data?: unknown): void;
+  emit(this: void, event: string, data?: unknown): void;
 }
 
-const sockets = new WeakMap<object, Socket>();
-
-/** The socket of a client: always the same. */
-export function socketOf(client: AnyClient): Socket {
-  let own = sockets.get(client);
-  if (!own) sockets.set(client, (own = socket(() => client)));
-  return own;
+interface Entry {
+  readonly event: string;
+  readonly handler: unknown;
+  readonly end: () => void;
 }
 
 export function socket(client: () => AnyClient): Socket {
-  let handlers: { event: string; handler: Handler; stop: () => void }[] = [];
+  const entries = new Set<Entry>();
   const isOpen = () => client().snapshot().status === "open";
 
-  const listen = (event: string, handler: Handler): (() => void) => {
-    if (event !== "connect" && event !== "disconnect") return (client() as unknown as Client).on(event, (data) => handler(data));
-    let wasOpen = isOpen();
+  const listen = (event: string, handler: (data: never) => void) => {
+    if (!/^(dis)?connect$/.test(event)) return (client() as unknown as Client).on(event, (data) => handler(data as never));
+    let isConnected = isOpen();
     return client().subscribe(() => {
-      if (isOpen() === wasOpen) return;
-      wasOpen = !wasOpen;
-      if (wasOpen === (event === "connect")) handler(client().snapshot().reason?.text);
+      if (isConnected !== (isConnected = isOpen()) && isConnected === (event === "connect")) handler(undefined as never);
     });
-  };
-  const remove = (entries: typeof handlers) => {
-    handlers = handlers.filter((entry) => !entries.includes(entry));
-    for (const { stop } of entries) stop();
   };
 
   return {
@@ -53,15 +42,31 @@ export function socket(client: () => AnyClient): Socket {
       return client().snapshot().id;
     },
     on: (event, handler) => {
-      const entry = { event, handler, stop: listen(event, handler) };
-      handlers.push(entry);
-      return () => remove([entry]);
+      const stop = listen(event, handler);
+      const end = () => {
+        entries.delete(entry);
+        stop();
+      };
+      const entry = { event, handler, end };
+      entries.add(entry);
+      return end;
     },
-    // As with Socket.IO: one registration of this handler, or all handlers of the event.
     off: (event, handler) => {
-      const found = handlers.filter((entry) => entry.event === event && (handler === undefined || entry.handler === handler));
-      remove(handler === undefined ? found : found.slice(0, 1));
+      for (const entry of entries) {
+        if (entry.event !== event || (handler && entry.handler !== handler)) continue;
+        entry.end();
+        if (handler) return;
+      }
     },
     emit: (event, data) => void client().send(event, data),
   };
+}
+
+const sockets = new WeakMap<object, Socket>();
+
+/** The socket of a client: always the same. */
+export function socketOf(client: AnyClient): Socket {
+  const own = sockets.get(client) ?? socket(() => client);
+  sockets.set(client, own);
+  return own;
 }

@@ -11,14 +11,23 @@ import type { RepairShopEvents } from "./events.js";
 
 export const WebSocketStatus = (props: Omit<ConnectionStatusProps, "of">): JSX.Element => <ConnectionStatus {...props} of={useShopClient("WebSocketStatus")} />;
 
+export interface RealTimeToastsProps extends Omit<ConnectedProps, "of"> {
+  /** Instead of a message: `notify` of `useBrowserNotifications`, which shows one if the page is in front. */
+  notify?: ((notification: { tag: string; title: string; body: string; counts: (n: number) => string }) => unknown) | undefined;
+}
+
 /** Shows each notification as a message. */
-export function RealTimeToasts(props: Omit<ConnectedProps, "of">): JSX.Element {
+export function RealTimeToasts({ notify, ...props }: RealTimeToastsProps): JSX.Element {
   const client = useShopClient("RealTimeToasts");
   const { show } = useToasts(client);
-  const { newNotifications } = useLabels(props.labels, shopEnglish);
+  const { newNotifications: counts } = useLabels(props.labels, shopEnglish);
   (useEvent as UseEvent<RepairShopEvents>)(
     "notification_received",
-    ({ notification: { id, title, message } }) => void show({ id: `notification-${id}`, title, body: message, counts: newNotifications }),
+    ({ notification: { id, title, message: body } }) => {
+      const tag = `notification-${id}`;
+      if (notify) notify({ tag, title, body, counts });
+      else show({ id: tag, title, body, counts });
+    },
     client,
   );
   return <Toasts {...props} of={client} />;

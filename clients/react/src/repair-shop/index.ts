@@ -3,6 +3,6 @@
 export type * from "./events.js";
 export type { Socket } from "../preset/socket.js";
 export { RealTimeNotificationBadge, type RealTimeNotificationBadgeProps } from "./badge.js";
-export { RealTimeToasts, WebSocketStatus } from "./components.js";
+export { RealTimeToasts, WebSocketStatus, type RealTimeToastsProps } from "./components.js";
 export { useWebSocket, WebSocketProvider, type ShopSocket, type WebSocketProviderProps } from "./context.js";
 export { useRealTimeWorkOrder, type RealTimeWorkOrder, type RealTimeWorkOrderOptions } from "./work-order.js";

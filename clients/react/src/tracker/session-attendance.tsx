@@ -5,7 +5,7 @@ import { useEffect, useState, type ReactElement } from "react";
 
 import { Announcer, MissedBanner } from "../components/index.js";
 import { useLabels, useParts, type PartProps } from "../components/parts.js";
-import { boardOf } from "../components/store.js";
+import { boardOf, say } from "../components/store.js";
 import { useLiveList, type LiveList } from "../live-list.js";
 import { trackerEnglish } from "../preset-labels.js";
 import { withoutLoad } from "../preset/no-load.js";
@@ -45,10 +45,9 @@ export function SessionAttendance({ sessionId, initial = NONE, load, ...props }:
   const attendees = list.status === "loading" && !list.items[0] ? initial : list.items;
 
   useEffect(() => {
-    const { get, set } = boardOf(client);
     const tell = ({ message: text }: { message: string }) => {
       setMessage(text);
-      set({ waiting: [...get().waiting, { text }] });
+      say(boardOf(client), { text });
     };
     joinSession(sessionId);
     const stops = [onEvent("attendanceMarked", tell), onEvent("error", tell)];
