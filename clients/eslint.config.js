@@ -5,7 +5,7 @@ import { defineConfig } from "eslint/config";
 import typescript from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["**/dist/**", "**/node_modules/**", "django/**", "**/*.generated.*"] },
+  { ignores: ["**/dist/**", "**/node_modules/**", "**/.next/**", "**/.snippets-*/**", "django/**", "**/*.generated.*"] },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   ...typescript.configs.recommended,
   ...typescript.configs.stylistic,

@@ -1,11 +1,13 @@
 // Tests of the client packages: the core in Node, React in Chromium with both of its versions.
-// Everything runs from the sources; tests/packed tries the packages as they are published.
+// Everything runs from the sources; tests/packed tries the packages as they are published. tests/real has real nodes.
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+
+import { devtools, rig } from "./tests/real/support/server.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -60,12 +62,43 @@ const react = (version: 18 | 19) => ({
   },
 });
 
+/** Tests in Chromium with real nodes, Redis and channels_redis; those without React run once. */
+const real = (version: 18 | 19) => ({
+  ...react(version),
+  root: here("tests/real"),
+  cacheDir: here(`node_modules/.vite/real${version}`),
+  test: {
+    ...react(version).test,
+    name: `real${version}`,
+    include: version === 19 ? ["*.test.ts", "*.test.tsx"] : ["*.test.tsx"],
+    testTimeout: 30_000,
+    browser: { ...react(version).test.browser, commands: { rig, devtools } },
+  },
+});
+
 export default defineConfig({
   test: {
+    // Tests with real nodes mostly wait.
+    maxWorkers: 4,
     projects: [
       { resolve: { alias: packages }, test: { name: "core", include: ["core/tests/**/*.test.ts"], environment: "node" } },
       react(19),
       react(18),
+      { test: { name: "schemas", include: ["tests/schemas/*.test.ts"], environment: "node", testTimeout: 60_000 } },
+      { test: { name: "documents", include: ["tests/documents/*.test.ts"], environment: "node", testTimeout: 60_000 } },
+      { test: { name: "pages", include: ["tests/real/pages/*.test.ts"], environment: "node", testTimeout: 60_000, hookTimeout: 30_000 } },
+      {
+        test: {
+          name: "packed",
+          include: ["tests/packed/*.test.ts"],
+          environment: "node",
+          globalSetup: ["tests/packed/support/setup.ts"],
+          testTimeout: 90_000,
+          hookTimeout: 30_000,
+        },
+      },
+      real(19),
+      real(18),
     ],
   },
 });

@@ -108,7 +108,7 @@ wheels() {
 
 node_modules() {
     local lock folder hash
-    for lock in tests/*/package-lock.json clients/package-lock.json clients/*/*/package-lock.json; do
+    for lock in tests/*/package-lock.json clients/package-lock.json clients/tests/*/package-lock.json clients/tests/*/*/package-lock.json; do
         [ -e "$lock" ] || continue
         folder=$(dirname "$lock")
         hash=$(sha256sum "$lock" | cut -d' ' -f1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs kinds of tests one after the other, each a target of the Makefile, and ends with one line per kind.
 
-    scripts/test.py lint unit python browser e2e
+    scripts/test.py lint unit python clients browser e2e
 
 Every kind is run, even after another fails. A kind fails if its command fails, if it prints a warning, or if it runs no
 test. The numbers come from the runners' closing lines, which are printed again before the table.
@@ -14,10 +14,11 @@ import subprocess
 import sys
 import time
 
-#: Closing lines of cargo test, pytest, node's test runner and scripts/lint.sh, and what is counted in them.
+#: Closing lines of cargo test, pytest, node's test runner, vitest and scripts/lint.sh, and what is counted in them.
+#: Vitest counts errors outside of tests in a line of their own.
 CLOSING = re.compile(
     r"test result: (ok|FAILED)\. |=+ .*\b(passed|failed|error|skipped|no tests ran)\b.* in [\d.]+s"
-    r"|ℹ (tests|pass|fail|skipped) \d+|lint: \d+ passed, \d+ failed"
+    r"|ℹ (tests|pass|fail|skipped) \d+|lint: \d+ passed, \d+ failed|(Tests|Errors) +(\d+ \w+|no tests)"
 )
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|ignored)\b|ℹ (pass|fail|skipped) (\d+)")
 NAMES = {"pass": "passed", "fail": "failed", "error": "failed", "errors": "failed", "ignored": "skipped"}

@@ -151,6 +151,7 @@ def test_debug_information_is_in_a_file_beside_the_program(tmp_path):
 
 CARGO = "test result: ok. 40 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.00s"
 PYTEST = "================== 7 passed, 2 skipped in 60.10s (0:01:00) =================="
+VITEST = " Test Files  1 failed | 3 passed (4)\n      Tests  1 failed | 20 passed | 2 skipped (23)\n   Duration  6.07s"
 NODE = "\u2139 tests 3\n\u2139 pass 3\n\u2139 fail 0\n\u2139 skipped 0"
 
 
@@ -176,19 +177,23 @@ def run_kinds(directory: Path, outputs: dict[str, tuple[str, int]]) -> tuple[int
 
 def test_the_tests_end_with_one_line_per_kind_and_with_the_closing_lines_of_the_runners(tmp_path):
     two = f"{CARGO}\n{CARGO}"
-    outputs = {"unit": two, "lint": "lint: 9 passed, 0 failed", "browser": NODE, "e2e": f"{PYTEST}\n{PYTEST}"}
+    vitest = VITEST.replace("1 failed | ", "")
+    outputs = {"unit": two, "lint": "lint: 9 passed, 0 failed", "clients": vitest, "browser": NODE}
+    outputs["e2e"] = f"{PYTEST}\n{PYTEST}"
     code, lines = run_kinds(tmp_path, {kind: (text, 0) for kind, text in outputs.items()})
-    table = [line.split() for line in lines[-6:-1]]
-    assert code == 0 and lines[-1] == "106 passed, 0 failed"
+    table = [line.split() for line in lines[-7:-1]]
+    assert code == 0 and lines[-1] == "126 passed, 0 failed"
     assert table[0] == ["kind", "passed", "failed", "skipped", "seconds"]
     assert [row[:4] for row in table[1:]] == [
         ["unit", "80", "0", "2"],
         ["lint", "9", "0", "0"],
+        ["clients", "20", "0", "2"],
         ["browser", "3", "0", "0"],
         ["e2e", "14", "0", "4"],
     ]
     closing = "\n".join(lines).split("\n\n")[-2].splitlines()
-    assert closing == [CARGO, CARGO, "lint: 9 passed, 0 failed", *NODE.splitlines(), PYTEST, PYTEST]
+    vitest = vitest.splitlines()[1].strip()
+    assert closing == [CARGO, CARGO, "lint: 9 passed, 0 failed", vitest, *NODE.splitlines(), PYTEST, PYTEST]
 
 
 @pytest.mark.parametrize(
@@ -201,6 +206,9 @@ def test_the_tests_end_with_one_line_per_kind_and_with_the_closing_lines_of_the_
         (CARGO.replace("0 failed", "1 failed").replace("ok", "FAILED"), 0, "1 failed"),
         (PYTEST.replace("2 skipped", "1 error"), 0, "1 failed"),
         (NODE.replace("fail 0", "fail 2"), 0, "2 failed"),
+        (VITEST, 0, "1 failed"),
+        ("      Tests  3 passed (3)\n     Errors  2 errors", 0, "2 failed"),
+        (" Test Files  no tests\n      Tests  no tests", 0, "no test ran"),
         (f"warning: unused variable: `x`\n{CARGO}", 0, "a warning"),
         (PYTEST.replace("2 skipped", "3 warnings"), 0, "a warning"),
     ],

@@ -195,8 +195,9 @@ async def test_every_kind_of_value_arrives_as_it_was_published(compare):
 
 
 async def test_messages_of_a_client_on_the_feed_are_ignored(compare):
+    """A raw `ping` is answered by the node alone: pages see no pings of the protocol."""
     await compare.connect("feed", "/ws/", ["broadcast"])
-    await compare.send("feed", "not json", "", "{", b"\x00\xff", {"type": "subscribe"}, "ping", [1, 2], "null")
+    await compare.send("feed", "not json", "", "{", b"\x00\xff", {"type": "subscribe"}, '"ping"', [1, 2], "null")
     await compare.publish("broadcast", type="send_event", event="still", data="here")
     assert (await compare.agree(feed=1))["feed"] == [{"event": "still", "data": "here"}]
 

@@ -1,3 +1,10 @@
 // What `@channelgate/client` exports.
 
+export { createClient } from "./client.js";
+export { notifications, typed } from "./dialect.js";
+export { Disconnected, TimedOut } from "./errors.js";
+export { always } from "./lifecycle.js";
+export { Unauthorized, wsToken } from "./token.js";
 export type * from "./types.js";
+export { webSocket } from "./websocket.js";
+export type { WebSocketLike, WebSocketOptions } from "./websocket.js";

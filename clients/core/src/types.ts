@@ -101,12 +101,13 @@ export interface OpenRequest {
 
 export type TokenIn = "query" | "subprotocol" | "auth";
 
-/** What a connection tells the client; nothing more after `closed`. */
+/** What a connection tells the client, never before `open` has returned it; nothing more after `closed`. */
 export interface ConnectionEvents {
-  opened(): void;
+  /** With what the transport knows of the connection itself; a `hello` of the node says more. */
+  opened(known?: { readonly node: string | null; readonly id: string | null }): void;
   /** A frame: parsed JSON or text (WebSocket), `{event, data, args}` (Socket.IO). */
   frame(frame: unknown): void;
-  /** `verdict` where the transport knows better than the table of close codes. `opened` whether it ever was open. */
+  /** `verdict` where the transport knows better than the table of close codes; `code` is 0 where there is none. */
   closed(how: { code: number; text: string; verdict?: Verdict }): void;
 }
 
@@ -116,9 +117,13 @@ export interface Connection {
   send(frame: unknown): boolean;
   /** Asks for a sign of life; any frame is one. Absent where the transport has a heartbeat of its own. */
   ping?(): void;
-  /** Sends and waits for the acknowledgement. Absent where the transport has none. */
-  request?(event: string, data: unknown): Promise<unknown>;
-  /** Bytes that `send` has taken and not written, as far as the transport knows. */
+  /** For transports without `ping`, after sleep: closes the connection if it has missed a heartbeat of the server. */
+  check?(): void;
+  /**
+   * Sends and waits for the acknowledgement; rejects with `TimedOut` after `timeout` ms, with `Disconnected` when the
+   * connection ends, and with the signal's reason. Absent where the transport has none.
+   */
+  request?(event: string, data: unknown, timeout: number, signal?: AbortSignal): Promise<unknown>;
   close(code?: number): void;
 }
 
@@ -127,6 +132,11 @@ export interface Transport {
   readonly tokenIn: TokenIn;
   /** The dialect of servers with this transport, unless the application has another one. */
   readonly dialect: Dialect;
+  /**
+   * Whether it was made for use without a page. On a server (no `document`, and no `lifecycle` in the options) a client
+   * connects with such a transport only.
+   */
+  readonly anywhere?: boolean;
   /** Throws where no connection can be made of the request, for a reason that waiting does not change. */
   open(request: OpenRequest, events: ConnectionEvents): Connection;
 }

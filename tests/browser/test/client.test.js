@@ -185,6 +185,23 @@ describe("the client of a page", () => {
     assert.deepEqual([snapshot.missed, snapshot.retryAt, snapshot.reason], [null, null, null]);
   }));
 
+  it("says what may be missing also where the connection was lost at once after its first event", () => onPage(async (page) => {
+    const [statuses, missed] = await page.evaluate(async () => {
+      Math.random = () => 0;
+      const seen = watched(connect(node("/ws/orders/7/")));
+      seen.client.want("room", "lobby_1");
+      let lost = false;
+      seen.client.on("joined", () => {
+        if (!lost) seen.client.send("end_1012");
+        lost = true;
+      });
+      await waitFor("a second connection", () => seen.missed.length === 1);
+      return [seen.statuses, seen.missed];
+    });
+    assert.deepEqual(statuses, ["open", "reconnecting", "open"]);
+    assert.equal(missed[0].reason, "reconnected");
+  }));
+
   it("says at a gap what may be missing, again until a handler succeeds, and never twice at once", () => onPage(async (page) => {
     const [calls, aborted, snapshot] = await page.evaluate(async () => {
       Math.random = () => 0;

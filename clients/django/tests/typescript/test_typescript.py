@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -16,6 +17,8 @@ from channelgate.typescript.write import _type, file
 
 ROOT = Path(__file__).resolve().parents[4]
 COMPILER = ROOT / "tests" / "browser" / "node_modules" / ".bin" / "tsc"
+CLIENTS = ROOT / "clients"
+NATIVE = CLIENTS / "node_modules" / "@typescript" / "native" / "bin" / "tsc"
 
 SHAPES = [
     ("{'type': 'order', 'id': event.id}", '{ type: "order"; id: unknown }'),
@@ -93,6 +96,8 @@ send = ["{'type': 'moved', 'to': event.to | string}", "{'type': 'log', 'order': 
 close = 4404
 [consumer.on_event.plain]
 send = "{'n': 1}"
+[consumer.on_event.wrapped]
+send = "{'event': 'note', 'data': {'text': event.text | string}}"
 [consumer.on_event.either]
 send = "{'type': 'yes' if event.ok else 'no', 'why': event.why}"
 [consumer.on_event."*"]
@@ -124,19 +129,25 @@ def test_each_event_of_a_consumer_has_its_name_and_its_type(tmp_path):
         "export interface WsOrdersEvents {",
         '  moved: { type: "moved"; to: string };',
         '  log: { type: "log"; order: number };',
-        "  plain: { n: 1 };",
+        # As the client reads a frame with `event`, and one without a name.
+        "  note: { text: string };",
+        '  "": { n: 1 };',
         '  yes: { type: "yes"; why: unknown };',
         '  no: { type: "no"; why: unknown };',
         "export interface BoardEvents {",
         "  update: unknown;",
         '  "general update": { id: unknown; ok: true };',
-        '  pair: [unknown, "b"];',
+        # A handler gets the first argument.
+        "  pair: unknown;",
+        '// pair has the arguments [unknown, "b"]; they are in `meta.frame`.',
+        "export interface ProjectEvents {",
         '  "/ws/orders/<int:id>/": WsOrdersEvents;',
         '  "/socket.io/": BoardEvents;',
         "  odd: unknown;",
     ]:
         assert line in text.splitlines(), text
-    assert "order.gone" not in text
+    assert "order.gone" not in text and "declare module" not in text
+    assert '{ event: "note"; data: { text: string } }' in text.partition("WsOrdersFrame =")[2].partition(";\n\n")[0]
     assert "unexpected '?' in" in text
     assert '// on_event."*" sends events whose names differ from event to event.' in text
 
@@ -148,7 +159,9 @@ declare function on<E, K extends keyof E>(event: K, handler: (data: E[K]) => voi
 on<WsOrdersEvents, "order.status">("order.status", data => data.at.toFixed());
 on<WsOrdersEvents, "order.status">("order.status", data => data.urgent satisfies boolean);
 on<Paths["/ws/orders/<int:id>/"], "log">("log", data => data.order.toFixed());
-on<BoardEvents, "pair">("pair", ([, second]) => second satisfies "b");
+on<WsOrdersEvents, "note">("note", ({ text }) => text.trim());
+on<WsOrdersEvents, "">("", ({ n }) => n satisfies 1);
+on<BoardEvents, "general update">("general update", ({ ok }) => ok satisfies true);
 export const frame = (one: WsOrdersFrame) => one;
 // @ts-expect-error there is no such event
 on<WsOrdersEvents, "order.stats">("order.stats", () => {});
@@ -159,16 +172,88 @@ on<WsOrdersEvents, "order.status">("order.status", data => data.at.trim());
 """
 
 
+#: The same with the npm packages.
+PROJECT = """
+import { createClient } from "@channelgate/client";
+import { useEvent, type UseEvent } from "@channelgate/react";
+import type { BoardEvents, ProjectEvents } from "./events";
+const client = createClient<ProjectEvents>({ url: "/ws/orders/7/" });
+client.on("order.status", ({ at }) => at.toFixed());
+client.on("note", ({ text }) => text.trim());
+client.on("", ({ n }) => n satisfies 1);
+createClient<BoardEvents>().on("general update", ({ ok }) => ok satisfies true);
+// @ts-expect-error there is no such event
+client.on("order.stats", () => undefined);
+const useProjectEvent: UseEvent<ProjectEvents> = useEvent;
+export function Orders() {
+  useProjectEvent("moved", ({ to }) => to.trim());
+  // @ts-expect-error what is not known has to be looked at first
+  useProjectEvent("yes", ({ why }) => why.length);
+}
+"""
+DECLARED = """
+import { createClient } from "@channelgate/client";
+import { useEvent, useEvents } from "@channelgate/react";
+import "./events";
+createClient().on("moved", ({ to }) => to.trim());
+// @ts-expect-error there is no such event
+createClient().on("move", () => undefined);
+export function Orders() {
+  useEvent("note", ({ text }) => text.trim());
+  // @ts-expect-error there is no such event
+  useEvent("notes", () => undefined);
+  useEvents("log")[0]?.data.order.toFixed();
+}
+"""
+
+
+def compile_(folder: Path, compiler: Path, include: Path | None = None, extends: Path | None = None, **options: Any):
+    """Type-checks what is in a folder; `options` are those of the compiler."""
+    (folder / "tsconfig.json").write_text(
+        json.dumps(
+            {
+                "compilerOptions": options,
+                "include": [str(include or "*.ts")],
+                **({"extends": str(extends)} if extends else {}),
+            }
+        )
+    )
+    done = subprocess.run(
+        [compiler, "-p", folder], capture_output=True, text=True, check=False, timeout=50, env=dict(os.environ)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+USER = {"strict": True, "noEmit": True, "module": "esnext", "moduleResolution": "bundler", "types": []}
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory) -> dict[str, list[str]]:
+    """The declarations of the npm packages, made of their sources as they are published: where names are found."""
+    paths: dict[str, list[str]] = {"react": [str(CLIENTS / "node_modules/@types/react/index.d.ts")]}
+    for name, source in (("client", "core"), ("react", "react")):
+        folder = tmp_path_factory.mktemp(name)
+        declarations = {"emitDeclarationOnly": True, "rootDir": str(CLIENTS / source / "src"), "outDir": str(folder)}
+        extends = CLIENTS / source / "tsconfig.json"
+        compile_(folder, NATIVE, CLIENTS / source / "src", extends, **declarations, paths=paths)
+        paths[f"@channelgate/{name}"] = [str(folder / "index.d.ts")]
+        paths[f"@channelgate/{name}/*"] = [str(folder / "*.d.ts")]
+    return paths
+
+
 @pytest.mark.skipif(not COMPILER.exists(), reason="tests/browser/node_modules has no typescript: make setup")
 def test_the_compiler_of_typescript_takes_the_types_and_finds_mistakes_with_them(tmp_path):
     (tmp_path / "events.ts").write_text(file(written(ORDERS, tmp_path)))
     (tmp_path / "use.ts").write_text(USE)
-    options = {"strict": True, "noEmit": True, "module": "esnext", "moduleResolution": "bundler", "types": []}
-    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["use.ts", "events.ts"]}))
-    done = subprocess.run(
-        [COMPILER, "-p", tmp_path], capture_output=True, text=True, check=False, timeout=50, env=dict(os.environ)
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    compile_(tmp_path, COMPILER, **USER)
+
+
+@pytest.mark.skipif(not NATIVE.exists(), reason="clients/node_modules has no typescript: make setup")
+@pytest.mark.parametrize("use", [PROJECT, DECLARED], ids=["as a type argument", "declared"])
+def test_the_types_are_those_of_the_npm_packages(tmp_path, packages, use):
+    (tmp_path / "events.ts").write_text(file(written(ORDERS, tmp_path), declare=use is DECLARED))
+    (tmp_path / "use.ts").write_text(use)
+    compile_(tmp_path, NATIVE, **USER, target="es2022", skipLibCheck=True, paths=packages)
 
 
 def test_the_command_writes_the_file_only_when_it_changes(tmp_path, capsys):
@@ -180,6 +265,8 @@ def test_the_command_writes_the_file_only_when_it_changes(tmp_path, capsys):
     assert target.stat().st_mtime_ns == before
     call_command("channelgate", "types", "--config", str(config))
     assert capsys.readouterr().out.endswith(target.read_text())
+    call_command("channelgate", "types", "--config", str(config), "--declare")
+    assert 'declare module "@channelgate/client"' in capsys.readouterr().out
 
 
 def test_a_missing_file_and_a_broken_one_are_named(tmp_path, capsys):

@@ -15,6 +15,11 @@ HELP = "Prints TypeScript types of the project's events, as channelgate.toml sen
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("--output", type=Path, metavar="FILE", help="writes this file instead, if it has changed")
+    parser.add_argument(
+        "--declare",
+        action="store_true",
+        help="also declares them as the events of @channelgate/client, for createClient() and useEvent()",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="another channelgate.toml")
 
 
@@ -29,7 +34,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     if node_file is None:
         output.error(f"{path} does not exist: write it with manage.py channelgate init, or name another with --config.")
         return 1
-    text = file(node_file)
+    text = file(node_file, declare=options["declare"])
     target: Path | None = options["output"]
     if target is None:
         output.line(text.rstrip("\n"))

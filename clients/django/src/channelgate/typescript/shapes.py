@@ -20,7 +20,7 @@ from channelgate.typescript.tree import (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plain:
-    """`string`, `number`, `boolean`, `null` or `unknown`."""
+    """`string`, `number`, `boolean`, `null`, `undefined` or `unknown`."""
 
     name: str
 
@@ -75,6 +75,8 @@ class Union:
 Shape = Plain | Literal | Record | Array | Tuple | Union
 
 STRING, NUMBER, BOOLEAN, NULL, UNKNOWN = (Plain(name) for name in ("string", "number", "boolean", "null", "unknown"))
+#: What a handler gets of an event without data.
+UNDEFINED = Plain("undefined")
 OPEN = Record((), is_open=True)
 
 #: Filters by what they give, whatever they get.

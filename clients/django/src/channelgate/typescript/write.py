@@ -10,46 +10,67 @@ from channelgate.typescript.shapes import Array, Literal, Plain, Record, Shape, 
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 #: Names that a type of the file cannot have.
-_TAKEN = {"Paths", "Record", "Array", "Object", "String", "Number", "Boolean", "Event"}
+_TAKEN = {"Project", "Paths", "Record", "Array", "Object", "String", "Number", "Boolean", "Event"}
 
 
-def file(node_file: NodeFile) -> str:
-    """The whole file: an interface of events for each consumer, and which path has which."""
+#: What a page does with the types; the last is there only if they are declared.
+_USE = """\
+// Written by `manage.py channelgate types` from {name}. Do not edit: write it again.
+//
+// An interface has the events of one consumer: the name that a page listens to, and what it gets. ProjectEvents has
+// those of all consumers. What the configuration does not say is `unknown`.
+//
+//   const client = createClient<ProjectEvents>({{ url }});            // @channelgate/client
+//   const useProjectEvent: UseEvent<ProjectEvents> = useEvent;       // @channelgate/react"""
+_DECLARED = """
+/** createClient() and useEvent() know these events without a type argument. */
+declare module "@channelgate/client" {
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type
+  interface Events extends ProjectEvents {}
+}"""
+
+
+def file(node_file: NodeFile, *, declare: bool = False) -> str:
+    """The whole file: an interface of events for each consumer and for all, and which path has which.
+
+    With `declare` the events become those of @channelgate/client.
+    """
     names = _Names()
-    parts = [
-        f"// Written by `manage.py channelgate types` from {node_file.path.name}. Do not edit: write it again.",
-        "//",
-        "// An interface has the events of one consumer: the name that a page listens to, and what it gets. What",
-        "// the configuration does not say is `unknown`.",
-    ]
+    parts = [_USE.format(name=node_file.path.name)]
     paths: list[tuple[str, str]] = []
+    everything: list[Sent] = []
     for consumer in node_file.consumers:
         name = names.make(consumer)
-        parts += ["", *_interface(consumer, name)]
+        sent = sent_by(consumer)
+        parts += ["", *_interface(consumer, name, sent)]
         paths += [(path, name) for path in consumer.paths]
+        everything += sent
+    parts += ["", "/** The events of all consumers. */", *_events("ProjectEvents", everything)]
     parts += ["", "/** The events of each path, as channelgate.toml writes it. */", "export interface Paths {"]
     of_path: dict[str, list[str]] = {}
     for path, name in paths:
         of_path.setdefault(path, []).append(f"{name}Events")
     # Several consumers of Socket.IO may share a path.
     parts += [f"  {_key(path)}: {' & '.join(events)};" for path, events in of_path.items()]
-    return "\n".join([*parts, "}", ""])
+    return "\n".join([*parts, "}", *([_DECLARED] if declare else []), ""])
 
 
-def _interface(consumer: Consumer, name: str) -> Iterator[str]:
-    sent = sent_by(consumer)
-    named = by_name(sent)
+def _interface(consumer: Consumer, name: str, sent: list[Sent]) -> Iterator[str]:
     yield f"/** {_comment(', '.join(consumer.paths))} */"
-    yield f"export interface {name}Events {{"
-    for event, data in named.items():
-        yield f"  {_key(event)}: {_type(data, 1)};"
-    yield "}"
+    yield from _events(f"{name}Events", sent)
     yield from _remarks(sent)
     if consumer.protocol != "socket.io":
         yield ""
         yield f"/** Every frame of {name}Events. */"
-        frames = list(dict.fromkeys(one.data for one in sent))
+        frames = list(dict.fromkeys(one.whole for one in sent))
         yield f"export type {name}Frame = {_type(union(frames), 0) if frames else 'never'};"
+
+
+def _events(name: str, sent: list[Sent]) -> Iterator[str]:
+    yield f"export interface {name} {{"
+    for event, data in by_name(sent).items():
+        yield f"  {_key(event)}: {_type(data, 1)};"
+    yield "}"
 
 
 def _remarks(sent: list[Sent]) -> Iterator[str]:
@@ -58,6 +79,10 @@ def _remarks(sent: list[Sent]) -> Iterator[str]:
             yield f"// on_event.{json.dumps(one.handler)}: {_line(one.problem)}"
         elif one.name is None:
             yield f"// on_event.{json.dumps(one.handler)} sends events whose names differ from event to event."
+        elif one.name == "":
+            yield f'// on_event.{json.dumps(one.handler)} sends frames without a name: a page handles them as "".'
+        elif isinstance(one.whole, Tuple) and len(one.whole.items) > 1:
+            yield f"// {_line(one.name)} has the arguments {_type(one.whole, 0)}; they are in `meta.frame`."
 
 
 class _Names:

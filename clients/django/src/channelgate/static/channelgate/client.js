@@ -273,6 +273,8 @@ class Client {
     const isMine = () => turn === this.#turn;
     const tooLong = this.#later(CONNECT, () => this.#closed(1006, "the handshake took too long", false));
     let opened = false;
+    /** @type {(() => void) | null} */
+    let show = null;
     socket.onopen = () => {
       if (!isMine()) return;
       opened = true;
@@ -280,14 +282,23 @@ class Client {
       this.#lastFrame = Date.now();
       this.#cancel(tooLong);
       for (const wanted of this.#wanted.values()) reported(() => this.#tell(wanted, true));
-      // A server that refuses accepts and closes within a moment; a page must not blink.
-      this.#later(SHOWN, () => this.#opened(since));
+      // A server that refuses accepts and closes within a moment; a page must not blink. A frame is a sign that it does not.
+      const shown = this.#later(SHOWN, () => show?.());
+      show = () => {
+        show = null;
+        this.#cancel(shown);
+        this.#opened(since);
+      };
       this.#later(STABLE, () => {
         this.#failures = this.#unknown = 0;
         this.#set({ attempt: 0 });
       });
     };
-    socket.onmessage = ({ data }) => isMine() && this.#frame(data);
+    socket.onmessage = ({ data }) => {
+      if (!isMine()) return;
+      show?.();
+      this.#frame(data);
+    };
     socket.onclose = ({ code, reason }) => isMine() && this.#closed(code, reason, opened);
   }
 

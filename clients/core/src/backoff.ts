@@ -1,0 +1,27 @@
+// How long the client waits before the next attempt: full jitter, so that many clients do not come back together.
+
+import type { Verdict } from "./types.js";
+
+/** Milliseconds. */
+export const SOON = 2_000;
+/** At least this long after "try again later". */
+const LATER = 5_000;
+
+export interface Backoff {
+  readonly base: number;
+  readonly cap: number;
+  readonly attempts: number;
+  readonly giveUp?: boolean;
+  readonly strategy?: (n: number) => number;
+}
+
+/** A random time up to `base · 2ⁿ`. */
+export function jitter(n: number, random: number, { base, cap }: Backoff): number {
+  return random * Math.min(cap, base * 2 ** n);
+}
+
+/** The pause before attempt `n`; `atLeast` is what the server asked for. */
+export function pause(verdict: Verdict, n: number, random: number, atLeast: number, backoff: Backoff): number {
+  const wait = verdict === "retry-soon" ? random * SOON : (backoff.strategy?.(n) ?? jitter(n, random, backoff));
+  return Math.max(wait, atLeast, verdict === "retry-later" ? LATER : 0);
+}

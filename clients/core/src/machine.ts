@@ -1,0 +1,362 @@
+// The rules of the connection as a pure function: state × input → state × effects. It has no timers, sockets or clock:
+// times come in with each input, deadlines are part of the state, and the driver (client.ts) carries the effects out.
+
+import { pause } from "./backoff.js";
+import { UNKNOWN_RETRIES, verdictOf } from "./closecodes.js";
+import { answer, beat, isDead, ping, WAKE } from "./heartbeat.js";
+import { counted } from "./interest.js";
+import { kept } from "./outbox.js";
+import type { Queued } from "./outbox.js";
+import { fresh, interrupt, miss, notice, ran, recover } from "./recovery.js";
+import type { Config, Draft, Effect, Input, Inputs, Phase, State, Timer } from "./state.js";
+import type { Reason, Snapshot, Verdict } from "./types.js";
+
+/** Milliseconds. */
+const SHOWN = 30;
+/** No two attempts are closer than this. */
+const APART = 250;
+const WAKING = 500;
+/** Another tab writes to the storage as often as it likes. */
+const STORAGE = 2_000;
+const TOKEN = 10_000;
+const DOUBT = 10_000;
+const SLEEP = 30_000;
+const MINUTE = 60_000;
+/** Losses are logged once in this time. */
+const LOG = 10_000;
+/** Attempts that never opened, until the reason says what to look at. */
+const REFUSED = 3;
+
+const IDLE: Snapshot = {
+  status: "idle",
+  recovery: "live",
+  missed: null,
+  attempt: 0,
+  retryAt: null,
+  since: 0,
+  reason: null,
+  online: null,
+  node: null,
+  id: null,
+  latency: null,
+  queued: 0,
+  recovered: null,
+  drops: 0,
+};
+const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
+
+/** What happens when something is due; in this order, if several things are. */
+const due: Record<Timer, (m: Draft, at: number) => void> = {
+  expire: (m) => enqueue(m, m.queue),
+  release(m) {
+    for (const { kind, name, users } of m.wanted) if (users < 1 && m.phase === "up") m.effect("tell", kind, name, false);
+    m.wanted = m.wanted.filter(({ users }) => users);
+    if (m.users === 0) leave(m);
+  },
+  connect(m) {
+    closed(m, 0, "no answer in time", "retry", m.phase === "asking" ? "token" : "network");
+  },
+  pong(m, at) {
+    if (!isDead(m, at)) return;
+    m.drops += 1;
+    m.reason = { kind: "heartbeat", text: "no answer to a ping" };
+    begin(m, 0);
+  },
+  show,
+  stable(m) {
+    m.attempt = m.unknown = 0;
+  },
+  beat,
+  recover,
+  retry: attempt,
+};
+const TIMERS = Object.keys(due) as Timer[];
+const NEVER = Object.fromEntries(TIMERS.map((name) => [name, Infinity])) as Record<Timer, number>;
+
+const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = {
+  connect(m) {
+    if (m.phase === "off") restart(m);
+  },
+  disconnect: leave,
+  reconnect(m, text) {
+    restart(m);
+    if (text) m.reason = { kind: "closed", text };
+  },
+  acquire(m) {
+    m.users = (m.users ?? 0) + 1;
+    if (m.users === 1 && m.phase === "off") restart(m);
+  },
+  release(m) {
+    if (m.users) m.users -= 1;
+    m.at.release = m.now + m.config.linger;
+  },
+  token(m) {
+    m.hasToken = true;
+    if (m.end === "unauthorized") restart(m);
+  },
+  ready(m, url, token) {
+    m.phase = "opening";
+    m.at.connect = m.now + m.config.connectTimeout;
+    m.effect("open", url, token);
+  },
+  opened(m, pings, node, id) {
+    m.phase = "up";
+    m.pings = pings;
+    m.node = node;
+    m.id = id;
+    m.refused = 0;
+    if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
+    m.at.connect = Infinity;
+    m.at.show = m.now + SHOWN;
+    m.at.stable = m.now + m.config.stableAfter;
+    for (const { kind, name } of m.wanted) m.effect("tell", kind, name, true);
+    enqueue(m, m.queue);
+    for (const message of m.queue) write(m, message);
+    enqueue(m, []);
+  },
+  frame(m, named) {
+    // A server that refuses sends no frame.
+    if (!m.shown) show(m);
+    if (named) notice(m, named);
+    else {
+      m.latency = m.now - m.pinged;
+      m.pinged = 0;
+    }
+    m.heard = m.now;
+    if (m.at.pong < Infinity) {
+      m.at.pong = Infinity;
+      beat(m);
+    }
+  },
+  closed,
+  send(m, message) {
+    if (m.phase === "up") write(m, message);
+    else rules.unsent(m, message);
+  },
+  unsent: (m, message) => enqueue(m, [...m.queue, message]),
+  want(m, kind, name, change) {
+    const before = m.wanted.length;
+    m.wanted = counted(m.wanted, kind, name, change);
+    if (change < 0) m.at.release = m.now + m.config.linger;
+    else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", kind, name, true);
+  },
+  ran,
+  handler(m) {
+    if (m.recovery === "missed" && m.at.recover === Infinity) m.at.recover = m.now;
+  },
+  fresh,
+  tick(m) {
+    const isLate = deadline(m) < m.now - SLEEP;
+    for (const name of TIMERS) {
+      const at = m.at[name];
+      if (at > m.now) continue;
+      m.at[name] = Infinity;
+      due[name](m, at);
+    }
+    if (isLate) wake(m);
+  },
+  page(m, online, isHidden) {
+    m.online = online;
+    m.hidden = isHidden ? m.now : 0;
+  },
+  online(m) {
+    m.online = true;
+    wake(m);
+  },
+  offline(m) {
+    m.online = false;
+    ping(m, WAKE);
+  },
+  visible(m) {
+    const slept = m.now - m.hidden >= SLEEP;
+    m.hidden = 0;
+    if (slept || m.phase !== "up") wake(m);
+  },
+  hidden(m) {
+    m.hidden = m.now;
+  },
+  wake,
+  away(m) {
+    // A page with an open socket cannot be kept for the way back.
+    if (m.phase !== "off") drop(m, "away");
+  },
+  back(m) {
+    if (m.phase === "away") begin(m, 0);
+  },
+  storage(m) {
+    if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
+  },
+};
+
+/** Before the first input. */
+export function initial(config: Config, hasToken: boolean): State {
+  const begun: Partial<State> = {
+    ...IDLE,
+    view: IDLE,
+    config,
+    phase: "off",
+    turn: 0,
+    end: "idle",
+    at: NEVER,
+    wanted: [],
+    queue: [],
+    unsure: [],
+    lost: 0,
+    logged: 0,
+    hasToken,
+    why: "first",
+    tried: 0,
+  };
+  // What an attempt sets before it is read.
+  return begun as State;
+}
+
+/** `random`: from 0 to 1, for all that is left to chance in this step. */
+export function step(state: State, [name, ...input]: Input, now: number, random: number): readonly [State, readonly Effect[]] {
+  const effects: Effect[] = [];
+  const m: Draft = { ...state, at: { ...state.at }, now, random, effect: (...effect) => effects.push(effect) };
+  (rules[name] as (m: Draft, ...input: unknown[]) => void)(m, ...input);
+  look(m);
+  return [m, effects];
+}
+
+/** The earliest time at which something is due. */
+export function deadline(state: State): number {
+  return Math.min(...Object.values(state.at));
+}
+
+/** What the application sees: another object only if something has changed. */
+function look(m: Draft): void {
+  const status = m.shown
+    ? "open"
+    : (m.end ?? (m.online === false && m.phase !== "up" ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting"));
+  if (status !== m.status) m.since = m.now;
+  m.status = status;
+  m.retryAt = m.at.retry < Infinity ? m.at.retry : null;
+  m.queued = m.queue.length;
+  if (KEYS.some((key) => m[key] !== m.view[key])) m.view = Object.freeze(Object.fromEntries(KEYS.map((key) => [key, m[key]]))) as unknown as Snapshot;
+}
+
+/** Tries anew, and forgets what failed before. */
+function restart(m: Draft): void {
+  m.attempt = m.unknown = m.refused = m.doubtful = 0;
+  m.end = null;
+  begin(m, 0);
+}
+
+/** The next attempt is made at this time, though never sooner than APART after the one before. */
+function begin(m: Draft, at: number): void {
+  drop(m, "waiting");
+  m.at.retry = Math.max(at, m.tried + APART);
+  if (m.at.retry <= m.now) attempt(m);
+}
+
+function attempt(m: Draft): void {
+  m.phase = "asking";
+  m.tried = m.now;
+  m.at.retry = Infinity;
+  m.at.connect = m.now + TOKEN;
+  m.effect("ask", m.why);
+}
+
+/** Ends the connection or the attempt, if there is one; nothing of it counts any more. */
+function drop(m: Draft, phase: Phase): void {
+  m.effect("drop");
+  m.phase = phase;
+  m.turn += 1;
+  m.shown = m.answers = false;
+  m.pinged = 0;
+  m.at = { ...NEVER, release: m.at.release };
+  // A server that refuses accepts and closes at once; it has read nothing.
+  enqueue(m, [...m.unsure, ...m.queue]);
+  m.unsure = [];
+}
+
+function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
+  drop(m, "off");
+  m.end = end;
+}
+
+/** The application ends it. */
+function leave(m: Draft): void {
+  m.users = undefined;
+  if (m.end === "idle") return;
+  interrupt(m);
+  stop(m, "closed");
+  m.reason = null;
+}
+
+function show(m: Draft): void {
+  const isShared = m.reason?.code === 1012;
+  m.at.show = Infinity;
+  m.shown = true;
+  m.end = m.reason = null;
+  m.why = "retry";
+  m.unsure = [];
+  if (m.wasOpen) {
+    m.recovered = false;
+    miss(m, "reconnected", m.heard, isShared);
+  } else recover(m);
+  m.wasOpen = true;
+  m.heard = m.now;
+  if (m.config.heartbeat.always) answer(m);
+}
+
+function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reason["kind"] = code === 1006 ? "network" : "closed", after = 0): void {
+  const verdict = m.config.closeCodes[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN_RETRIES ? "retry" : "failed");
+  if (m.phase === "opening") {
+    m.why = "refused";
+    m.refused += 1;
+  }
+  if (m.shown) m.drops += 1;
+  // The browser does not say why a handshake failed: the server refused, or there is no network.
+  m.reason = m.refused < REFUSED ? { kind, ...(code && { code }), text } : { kind: "refused", code, text: `never opened: check url, token, origins and server. ${text}` };
+  drop(m, "waiting");
+  if (code === 1013 && m.wasOpen) miss(m, "gap", m.heard, false, text);
+  if (verdict !== "expired") {
+    if (verdict.startsWith("retry")) retry(m, verdict, after);
+    else stop(m, verdict as "failed");
+  } else if (m.hasToken && m.now >= m.doubtful) {
+    m.doubtful = Infinity;
+    m.why = "expired";
+    begin(m, 0);
+  } else stop(m, "unauthorized");
+}
+
+function retry(m: Draft, verdict: Verdict, after: number): void {
+  const { backoff } = m.config;
+  // A node that stops is not a failure.
+  const isFailure = verdict !== "retry-soon";
+  const isSpent = isFailure && m.attempt >= backoff.attempts;
+  if (isSpent && backoff.giveUp) return stop(m, "failed");
+  const wait = isSpent ? Math.max(MINUTE, after) : pause(verdict, m.attempt, m.random, after, backoff);
+  if (isFailure && !isSpent) m.attempt += 1;
+  m.end = isSpent ? "failed" : null;
+  begin(m, Math.max(m.now + wait, m.hidden && m.tried + MINUTE));
+}
+
+/** The page or the device has slept, or the network is back: an open connection has to show that it is. */
+function wake(m: Draft): void {
+  ping(m, WAKE);
+  if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
+}
+
+function write(m: Draft, message: Queued): void {
+  m.effect("send", message);
+  if (!m.shown) m.unsure = [...m.unsure, message];
+}
+
+/** Keeps what the limits allow, and counts the rest. */
+function enqueue(m: Draft, messages: readonly Queued[]): void {
+  m.queue = kept(messages, m.now, m.config.outbox);
+  m.at.expire = m.queue[0] ? m.queue[0].at + m.config.outbox.age : Infinity;
+  const count = messages.length - m.queue.length;
+  if (!count) return;
+  m.lost += count;
+  const text = `${m.lost} messages were not sent`;
+  if (m.now >= m.logged + LOG) {
+    m.logged = m.now;
+    m.effect("lost", text);
+  }
+  miss(m, "outbox", (messages[0] as Queued).at, false, text);
+}

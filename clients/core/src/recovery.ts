@@ -1,0 +1,76 @@
+// What may have been missed, and loading it anew: live → missed → recovering → live.
+
+import { jitter, SOON } from "./backoff.js";
+import { answer } from "./heartbeat.js";
+import type { Draft } from "./state.js";
+import type { Missed, Named } from "./types.js";
+
+/** Handlers that have failed wait at least this long. */
+const AGAIN = 1_000;
+
+/** Something may be missing since then. It joins what has not been loaded anew, and what is being loaded begins anew. */
+export function miss(m: Draft, reason: Missed["reason"], since: number, isShared?: boolean, detail?: string, groups: readonly string[] | null = null): void {
+  const before = m.missed ?? { groups: [], since };
+  m.missed = {
+    // A connection that comes back says less than what was known before.
+    ...(m.missed && reason === "reconnected" ? m.missed : { reason, ...(detail && { detail }) }),
+    groups: before.groups && groups && [...new Set([...before.groups, ...groups])],
+    since: Math.min(before.since, since),
+    until: m.now,
+  };
+  interrupt(m);
+  m.recovery = "missed";
+  // All clients would load the same in the same second.
+  if (isShared) m.at.recover = m.now + m.random * SOON;
+  else recover(m);
+}
+
+/** Handlers that run have been overtaken. */
+export function interrupt(m: Draft): void {
+  if (m.recovery === "recovering") {
+    m.effect("abort");
+    m.recovery = "missed";
+  }
+  m.reruns = 0;
+  m.at.recover = Infinity;
+}
+
+/** Handlers start when the connection is open. */
+export function recover(m: Draft): void {
+  if (!m.missed || !m.shown) return;
+  m.recovery = "recovering";
+  m.effect("recover", m.missed);
+}
+
+/** All handlers have succeeded; one has failed; there was none (null). */
+export function ran(m: Draft, ok: boolean | null): void {
+  if (ok) return fresh(m);
+  m.recovery = "missed";
+  if (ok !== null) m.at.recover = m.now + AGAIN + jitter(m.reruns++, m.random, m.config.backoff);
+}
+
+/** What is shown has been loaded anew. */
+export function fresh(m: Draft): void {
+  interrupt(m);
+  m.missed = null;
+  m.lost = 0;
+  m.recovery = "live";
+}
+
+/** Frames for the client itself: who serves it, events that were lost, how a replay went. */
+export function notice(m: Draft, { event, data }: Named): void {
+  const { v, node, id, reason, groups, outcome } = Object(data) as { v: unknown; node: string; id: string; reason: string; groups: string[]; outcome: string };
+  // Applications may have a "hello" of their own.
+  if (event === "hello" && v === 1) {
+    m.node = node;
+    m.id = id;
+    answer(m);
+  }
+  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
+  if (event !== "resume") return;
+  if (outcome === "impossible") miss(m, outcome, m.heard, false, reason);
+  else if (m.missed?.reason === "reconnected" && outcome !== "new") {
+    m.recovered = true;
+    fresh(m);
+  }
+}

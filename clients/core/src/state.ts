@@ -1,0 +1,132 @@
+// The words of the state machine: its state, what it reacts to, and what it wants done.
+
+import type { Backoff } from "./backoff.js";
+import type { Kind, Wanted } from "./interest.js";
+import type { OutboxLimits, Queued } from "./outbox.js";
+import type { Missed, Named, Reason, Snapshot, TokenContext, Verdict } from "./types.js";
+
+/** The options, with their defaults. */
+export interface Config {
+  readonly backoff: Backoff;
+  /** `always`: the application says that the server answers pings, with or without `hello`. */
+  readonly heartbeat: { readonly interval: number; readonly timeout: number; readonly always: boolean };
+  readonly outbox: OutboxLimits;
+  readonly connectTimeout: number;
+  readonly stableAfter: number;
+  readonly linger: number;
+  readonly closeCodes: Readonly<Record<number, Verdict>>;
+}
+
+/**
+ * What is due at a time: `expire` a message is too old, `release` what has no users any more ends, `connect` the end of a
+ * token request or handshake, `pong` the end of waiting for an answer, `show` the connection counts as open, `stable` the
+ * back-off begins anew, `beat` a ping, `recover` the handlers of `onMissed` start, `retry` the next attempt.
+ */
+export type Timer = "expire" | "release" | "connect" | "pong" | "show" | "stable" | "beat" | "recover" | "retry";
+
+/** `off`: nothing is tried. `asking`: for a token. `up`: the socket is open. `away`: the page was put aside. */
+export type Phase = "off" | "waiting" | "asking" | "opening" | "up" | "away";
+
+/** What the application sees is part of it, and `view` is the object that it gets. */
+export interface State extends Snapshot {
+  readonly config: Config;
+  readonly view: Snapshot;
+  readonly now: number;
+  readonly phase: Phase;
+  /** Counts attempts; the driver ignores what it hears of an earlier one. */
+  readonly turn: number;
+  /** The status while nothing is tried, or while it is tried in the background. */
+  readonly end: "idle" | "closed" | "failed" | "unauthorized" | null;
+  /** When something is due; Infinity: it is not. */
+  readonly at: Readonly<Record<Timer, number>>;
+  /** undefined: `connect()` has no users to count. */
+  readonly users: number | undefined;
+  readonly wanted: readonly Wanted[];
+  readonly queue: readonly Queued[];
+  /** Written to a connection that may still turn out to be refused. */
+  readonly unsure: readonly Queued[];
+  readonly lost: number;
+  readonly logged: number;
+  /** Whether there is a token to be shown. */
+  readonly hasToken: boolean;
+  readonly why: TokenContext["why"];
+  /** Retries after a code that the table does not have, and attempts in a row that never opened. */
+  readonly unknown: number;
+  readonly refused: number;
+  /** Until when another "expired" means that a fresh token does not help. */
+  readonly doubtful: number;
+  /** When the last attempt began. */
+  readonly tried: number;
+  readonly shown: boolean;
+  readonly wasOpen: boolean;
+  /** Since when the page is hidden; 0: it is not. */
+  readonly hidden: number;
+  /** Whether the connection can ask for signs of life, and whether its server answers. */
+  readonly pings: boolean;
+  readonly answers: boolean;
+  /** When the last frame came, and when a ping was sent whose answer has not come. */
+  readonly heard: number;
+  readonly pinged: number;
+  /** Runs of the handlers of `onMissed` that have failed, one after the other. */
+  readonly reruns: number;
+}
+
+/** Names of inputs, and what comes with them. */
+export interface Inputs {
+  connect: [];
+  disconnect: [];
+  reconnect: [why?: string | undefined];
+  acquire: [];
+  release: [];
+  /** Another token was set. */
+  token: [];
+  /** The token and the address for the attempt are there. */
+  ready: [url: string | URL, token: string | null];
+  opened: [pings: boolean, node: string | null, id: string | null];
+  /** null: the answer to a ping. */
+  frame: [named: Named | null];
+  closed: [code: number, text: string, verdict?: Verdict | undefined, kind?: Reason["kind"] | undefined, after?: number | undefined];
+  send: [message: Queued];
+  /** The connection did not take it. */
+  unsent: [message: Queued];
+  /** More or fewer users of a room or topic. */
+  want: [kind: Kind, name: string, change: 1 | -1];
+  /** The handlers of `onMissed` have run: with success or without, or there was none. */
+  ran: [ok: boolean | null];
+  /** A handler of `onMissed` came. */
+  handler: [];
+  fresh: [];
+  tick: [];
+  /** What the page says of itself. */
+  page: [online: boolean | null, isHidden: boolean];
+  online: [];
+  offline: [];
+  visible: [];
+  hidden: [];
+  wake: [];
+  away: [];
+  back: [];
+  storage: [];
+}
+export type Input = { [K in keyof Inputs]: readonly [K, ...Inputs[K]] }[keyof Inputs];
+
+/** Names of effects, and what they need. */
+export interface Effects {
+  ask: [why: TokenContext["why"]];
+  open: [url: string | URL, token: string | null];
+  drop: [];
+  ping: [];
+  send: [message: Queued];
+  tell: [kind: Kind, name: string, wanted: boolean];
+  recover: [missed: Missed];
+  abort: [];
+  lost: [text: string];
+}
+export type Effect = { [K in keyof Effects]: readonly [K, ...Effects[K]] }[keyof Effects];
+
+/** A copy of the state that a step works on. */
+export type Draft = { -readonly [K in keyof State]: State[K] } & {
+  at: Record<Timer, number>;
+  random: number;
+  effect: (...effect: Effect) => void;
+};

@@ -1,0 +1,169 @@
+// A clock that the test turns, and a transport whose server is the test.
+
+import { makeClient } from "../src/client.js";
+import type { Clock } from "../src/client.js";
+import { typed } from "../src/dialect.js";
+import type { Client, Connection, ConnectionEvents, Lifecycle, OpenRequest, Options, Transport, Verdict } from "../src/types.js";
+
+/** 2026-11-27; any will do, if it is not 0. */
+const BEGIN = 1_795_000_000_000;
+
+export class FakeClock implements Clock {
+  time = BEGIN;
+  chance = 0.5;
+  #timers: { at: number; then: () => void }[] = [];
+
+  now(): number {
+    return this.time;
+  }
+  random(): number {
+    return this.chance;
+  }
+  later(then: () => void, ms: number): () => void {
+    const timer = { at: this.time + ms, then };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((one) => one !== timer);
+    };
+  }
+  get timers(): number {
+    return this.#timers.length;
+  }
+  /** Lets time pass, and each timer ring at its time; promises settle between them. */
+  async pass(ms: number): Promise<void> {
+    const end = this.time + ms;
+    await settled();
+    for (;;) {
+      const next = this.#timers.filter(({ at }) => at <= end).sort((one, other) => one.at - other.at)[0];
+      if (!next) break;
+      this.#timers = this.#timers.filter((one) => one !== next);
+      this.time = Math.max(this.time, next.at);
+      next.then();
+      await settled();
+    }
+    this.time = end;
+  }
+  /** Time passes, and no timer rings: the device sleeps. */
+  sleep(ms: number): void {
+    this.time += ms;
+  }
+}
+
+/** Lets promises settle. */
+export async function settled(): Promise<void> {
+  for (let n = 0; n < 12; n += 1) await Promise.resolve();
+}
+
+/** A connection, and what its server can do. */
+export class FakeSocket implements Connection {
+  readonly request_: OpenRequest;
+  readonly events: ConnectionEvents;
+  readonly sent: unknown[] = [];
+  readonly openedAt: number;
+  pings = 0;
+  closedWith: number | undefined;
+  isEnded = false;
+  accepts = true;
+  ping?: () => void;
+  request?: (event: string, data: unknown) => Promise<unknown>;
+
+  constructor(request: OpenRequest, events: ConnectionEvents, now: number) {
+    this.request_ = request;
+    this.events = events;
+    this.openedAt = now;
+    this.ping = () => void (this.pings += 1);
+  }
+  send(frame: unknown): boolean {
+    if (this.isEnded || !this.accepts) return false;
+    this.sent.push(frame);
+    return true;
+  }
+  close(code?: number): void {
+    this.closedWith ??= code ?? 1005;
+    this.isEnded = true;
+  }
+  open(): void {
+    this.events.opened();
+  }
+  frame(frame: unknown): void {
+    this.events.frame(frame);
+  }
+  end(code: number, text = "", verdict?: Verdict): void {
+    this.isEnded = true;
+    this.events.closed({ code, text, ...(verdict && { verdict }) });
+  }
+}
+
+export class FakeLifecycle implements Lifecycle {
+  isOnline: boolean | null = true;
+  isHidden = false;
+  tell: Parameters<Lifecycle["watch"]>[0] = () => undefined;
+  watching = 0;
+  online(): boolean | null {
+    return this.isOnline;
+  }
+  hidden(): boolean {
+    return this.isHidden;
+  }
+  watch(on: Parameters<Lifecycle["watch"]>[0]): () => void {
+    this.watching += 1;
+    this.tell = on;
+    return () => {
+      this.watching -= 1;
+      this.tell = () => undefined;
+    };
+  }
+}
+
+export interface Rig {
+  client: Client<Record<string, unknown>>;
+  clock: FakeClock;
+  sockets: FakeSocket[];
+  lifecycle: FakeLifecycle;
+  /** The newest connection. */
+  socket: FakeSocket;
+  statuses: string[];
+  /** Connects, opens, and waits until it is shown. */
+  opened(): Promise<FakeSocket>;
+}
+
+/** A client whose connections are the test's. */
+export function rig(options: Options = {}, how: { pings?: boolean } = {}): Rig {
+  const clock = new FakeClock();
+  const sockets: FakeSocket[] = [];
+  const lifecycle = new FakeLifecycle();
+  const transport: Transport = {
+    tokenIn: "query",
+    dialect: typed,
+    open(request, events) {
+      const socket = new FakeSocket(request, events, clock.now());
+      if (how.pings === false) delete socket.ping;
+      sockets.push(socket);
+      return socket;
+    },
+  };
+  const client = makeClient<Record<string, unknown>>({ url: "wss://node/ws/", transport, lifecycle, ...options }, clock);
+  const statuses: string[] = [];
+  client.subscribe(() => {
+    const { status } = client.snapshot();
+    if (statuses.at(-1) !== status) statuses.push(status);
+  });
+  return {
+    client,
+    clock,
+    sockets,
+    lifecycle,
+    get socket() {
+      return sockets.at(-1) as FakeSocket;
+    },
+    statuses,
+    async opened() {
+      client.connect();
+      await settled();
+      const socket = sockets.at(-1) as FakeSocket;
+      socket.open();
+      await clock.pass(30);
+      return socket;
+    },
+  };
+}

@@ -1,0 +1,62 @@
+"use client";
+// A list of notifications.
+
+import type { ReactElement, ReactNode } from "react";
+
+import { time } from "../labels.js";
+import { button, facts, hidden, useParts, type PartProps } from "./parts.js";
+
+export interface NotificationItem {
+  readonly id: string | number;
+  readonly title: string;
+  readonly body?: string | undefined;
+  /** Milliseconds since 1970, or a date. */
+  readonly at?: number | Date | undefined;
+  /** Written to `data-type`, for styles of the application. */
+  readonly type?: string | undefined;
+  /** `false` is shown as unread. */
+  readonly seen?: boolean | undefined;
+  /** Fields that are shown below. */
+  readonly data?: object | null | undefined;
+}
+
+export interface NotificationListProps extends PartProps {
+  /** Shown in this order. */
+  items: readonly NotificationItem[];
+  /** Default: `labels.notifications`. */
+  heading?: string | undefined;
+  /** Beside the heading, for example `<ConnectionStatus />`. */
+  children?: ReactNode;
+  /** With it there is a button while something is unread. */
+  onMarkAllRead?: (() => void) | undefined;
+}
+
+export function NotificationList({ items, heading, children, onMarkAllRead, ...props }: NotificationListProps): ReactElement {
+  const { h, labels, root } = useParts(props);
+  const name = heading ?? labels.notifications;
+  const shown = items.map(({ id, title, body, at, type, seen, data }) =>
+    h(
+      "item",
+      "li",
+      { key: id, "data-type": type, "data-seen": seen },
+      h("title", "p", { dir: "auto" }, seen === false && h("unread", "span", null, h("hidden", "span", hidden, labels.unread)), title),
+      at && h("time", "time", { dateTime: new Date(at).toISOString() }, time(labels.locale, at)),
+      body && h("body", "p", { dir: "auto" }, body),
+      data && facts(h, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)])),
+    ),
+  );
+  return h(
+    "list",
+    "section",
+    { ...root, "aria-label": name },
+    h(
+      "header",
+      "div",
+      null,
+      h("heading", "h3", null, name),
+      children,
+      onMarkAllRead && items.some((item) => item.seen === false) && button(h, labels.markAllRead, onMarkAllRead),
+    ),
+    shown[0] ? h("items", "ul", null, shown) : h("empty", "p", null, labels.noNotifications),
+  );
+}

@@ -1,0 +1,93 @@
+"use client";
+// Reads the state of the connection.
+
+import type { Client, Events, Snapshot } from "@channelgate/client";
+import { useCallback, useMemo, useSyncExternalStore } from "react";
+
+import { useClientOf, type Of } from "../context.js";
+import { frame } from "../frame.js";
+
+/** The snapshot of the client, and whether it is open. */
+export interface Status extends Snapshot {
+  readonly isConnected: boolean;
+}
+
+/** What a server renders, and a browser until it has hydrated. */
+const IDLE: Snapshot = {
+  status: "idle",
+  recovery: "live",
+  missed: null,
+  attempt: 0,
+  retryAt: null,
+  since: 0,
+  reason: null,
+  online: null,
+  node: null,
+  id: null,
+  latency: null,
+  queued: 0,
+  recovered: null,
+  drops: 0,
+};
+
+const statuses = new WeakMap<Snapshot, Status>();
+
+function statusOf(snapshot: Snapshot): Status {
+  let status = statuses.get(snapshot);
+  if (!status) statuses.set(snapshot, (status = { ...snapshot, isConnected: snapshot.status === "open" }));
+  return status;
+}
+
+const all = (status: Status): Status => status;
+
+/** The client of the nearest provider, or of the one with this name. */
+export function useClient<E = Events>(of?: Of): Client<E> {
+  return useClientOf("useClient", of);
+}
+
+/** The state of the connection. With a selector, the component renders only when what it selects changes. */
+export function useStatus(): Status;
+export function useStatus<S>(selector: (status: Status) => S, of?: Of): S;
+export function useStatus<S>(selector: (status: Status) => S | Status = all, of?: Of): S | Status {
+  const client = useClientOf("useStatus", of);
+  const subscribe = useCallback((listener: () => void) => client.subscribe(() => frame(listener)), [client]);
+  const [shown, idle] = useMemo(() => {
+    const memo = (read: () => Snapshot) => {
+      let last: Snapshot | undefined;
+      let selected: S | Status;
+      return () => {
+        const snapshot = read();
+        if (snapshot !== last) selected = selector(statusOf((last = snapshot)));
+        return selected;
+      };
+    };
+    return [memo(() => client.snapshot()), memo(() => IDLE)];
+  }, [client, selector]);
+  return useSyncExternalStore(subscribe, shown, idle);
+}
+
+/** How good the connection is. */
+export interface Quality {
+  /** `none` while it is not open, `unknown` before the first heartbeat. */
+  readonly level: "none" | "unknown" | "good" | "fair" | "poor";
+  /** Milliseconds of the last heartbeat. */
+  readonly latency: number | null;
+  /** Connections that were lost since the client was made. */
+  readonly drops: number;
+  /** Failed attempts since the connection was last stable. */
+  readonly attempts: number;
+}
+
+/** Milliseconds up to which a latency is good, and fair. */
+const GOOD = 300;
+const FAIR = 1_000;
+
+function qualityOf({ isConnected, latency, drops, attempt: attempts }: Status): Quality {
+  const rated = latency === null ? "unknown" : latency > FAIR ? "poor" : latency > GOOD || attempts > 0 ? "fair" : "good";
+  return { level: isConnected ? rated : "none", latency, drops, attempts };
+}
+
+/** How good the connection is: its latency, how often it was lost, and attempts. */
+export function useQuality(of?: Of): Quality {
+  return useStatus(qualityOf, of);
+}

@@ -1,0 +1,48 @@
+"use client";
+// One client for a page without a provider: the documents of three systems import functions, and nothing else.
+
+import { createClient, type Client, type Options, type Token } from "@channelgate/client";
+import { useEffect } from "react";
+
+import type { AnyClient } from "../context.js";
+
+/** Where the server is, and who the user is. What is absent stays as it was. */
+export interface Settings {
+  url?: string | URL | undefined;
+  /** A token, or a function that fetches one for each attempt; null: nobody is logged in. Another text reconnects. */
+  token?: Token | undefined;
+  /** A client instead, such as that of "@channelgate/client/testing". */
+  client?: AnyClient | undefined;
+}
+
+export interface Shared<E> {
+  configure(settings: Settings): void;
+  /** The client, made when it is asked for the first time. */
+  client(): Client<E>;
+}
+
+/** `token` and `options` are the defaults; `options` is called when the client is made. */
+export function shared<E>(url: string, token: Token | undefined, options: () => Options): Shared<E> {
+  let settings: Settings = { url, token };
+  let made: Client<E> | undefined;
+  const make = () => createClient<E>({ ...options(), url: () => settings.url ?? url, ...(settings.token === undefined ? {} : { token: settings.token }) });
+  return {
+    configure: (given) => {
+      const before = settings;
+      settings = { ...before, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
+      if (made === undefined) return;
+      if (settings.token !== undefined && settings.token !== before.token) made.setToken(settings.token);
+      // A function that each render makes anew is not another user.
+      const isOther = typeof settings.token !== "function" && settings.token !== before.token;
+      if ((isOther || `${settings.url}` !== `${before.url}`) && !/idle|closed/.test(made.snapshot().status)) made.reconnect("configured anew");
+    },
+    client: () => (settings.client as unknown as Client<E> | undefined) ?? (made ??= make()),
+  };
+}
+
+/** The client, connected while the component is mounted. */
+export function useShared<E>({ client }: Shared<E>): Client<E> {
+  const own = client();
+  useEffect(() => own.acquire(), [own]);
+  return own;
+}

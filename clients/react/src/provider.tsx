@@ -1,0 +1,84 @@
+"use client";
+// Makes a client of its props, or takes one, and keeps it connected while it is mounted.
+
+import { createClient, type Client, type Options, type Token } from "@channelgate/client";
+import { useContext, useEffect, useMemo, useRef, type ReactNode } from "react";
+
+import { ScopeContext, type AnyClient, type Scope } from "./context.js";
+import { useLatest } from "./hooks/latest.js";
+
+interface Common {
+  /** Tells providers apart that are nested: `useClient("name")`. */
+  name?: string;
+  /**
+   * Who is logged in: an id, or null without a login. The connection is made anew when it changes. Without it, it is
+   * made anew when another token is given as a text, since that may be another user's.
+   */
+  user?: string | number | null | undefined;
+  /** Texts of the components. */
+  labels?: object | undefined;
+  children?: ReactNode;
+}
+
+/** The provider makes a client. Another `url` makes another client; other options count when it is made. */
+export interface UrlProps extends Common, Omit<Options, "url"> {
+  url: NonNullable<Options["url"]>;
+  client?: never;
+}
+
+/** The client was made elsewhere. */
+export interface ClientProps extends Common {
+  client: AnyClient;
+  url?: never;
+  token?: never;
+}
+
+export type ChannelgateProviderProps = UrlProps | ClientProps;
+
+/** Gives a client to the hooks and components below it: one connection, however many there are. */
+export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode {
+  const { name, labels, children, client: given, url, token, user: who } = props as Common & Options & { client?: AnyClient };
+  const parent = useContext(ScopeContext);
+  const current = useLatest(token);
+  const place = typeof url === "function" ? "" : String(url);
+  const client = useMemo(
+    () => given ?? make(props as UrlProps, current),
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- options count when the client is made
+    [given, place],
+  );
+  const user = who === undefined || who === null ? who : String(who);
+  useToken(client, token, user, current);
+  useEffect(() => client.acquire(), [client]);
+  const scope = useMemo<Scope>(() => ({ client, name, labels, user, parent }), [client, name, labels, user, parent]);
+  return <ScopeContext.Provider value={scope}>{children}</ScopeContext.Provider>;
+}
+
+type Current = () => Token | undefined;
+
+function make(props: UrlProps, current: Current): Client {
+  return createClient("token" in props ? { ...props, token: latestToken(current) } : props);
+}
+
+/** Asks the token of the latest render: it may be a function that closes over state. */
+function latestToken(current: Current): Token {
+  return (context) => {
+    const token = current();
+    return typeof token === "function" ? token(context) : (token ?? null);
+  };
+}
+
+/** Follows another token; connects anew for another user. */
+function useToken(client: AnyClient, token: Token | undefined, user: string | null | undefined, current: Current) {
+  // A text that does not say whose it is may be that of another user.
+  const identity = user === undefined && typeof token !== "function" ? token : user;
+  const before = useRef({ client, token, identity });
+  useEffect(() => {
+    const last = before.current;
+    before.current = { client, token, identity };
+    if (last.client !== client) return;
+    // Who it is may become known later: that is not another user.
+    if (last.identity !== undefined && identity !== last.identity) client.reconnect("another user");
+    // A fresh one leaves `unauthorized`.
+    else if (token !== last.token && typeof token !== "function") client.setToken(latestToken(current));
+  }, [client, token, identity, current]);
+}

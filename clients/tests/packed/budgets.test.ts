@@ -1,0 +1,80 @@
+// How much a page loads: every part minified by esbuild and compressed by gzip, without React and socket.io-client.
+
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+import { build } from "esbuild";
+import { afterAll, describe, expect, inject, it } from "vitest";
+
+const { client, react } = inject("packed");
+/** Where both packages are installed as in an application. */
+const application = dirname(dirname(dirname(client.folder)));
+const external = ["react", "react-dom", "react/jsx-runtime", "socket.io-client"];
+
+async function bundle(...entries: readonly string[]): Promise<{ size: number; text: string; modules: string[] }> {
+  const contents = entries.map((entry, number) => `export * as all${number} from ${JSON.stringify(entry)};`).join("\n");
+  const { outputFiles, metafile, warnings } = await build({
+    stdin: { contents, resolveDir: application },
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    target: "es2022",
+    define: { "process.env.NODE_ENV": '"production"' },
+    external,
+    logLevel: "silent",
+  });
+  // esbuild does not know the directive's meaning, and says so; it changes nothing for a page.
+  expect(warnings.filter(({ id }) => id !== "unsupported-directive").map(({ text }) => text)).toEqual([]);
+  const text = outputFiles[0]?.text ?? "";
+  return { size: gzipSync(text, { level: 9 }).length, text, modules: Object.keys(metafile.inputs) };
+}
+
+const CLIENT = "@channelgate/client";
+const REACT = "@channelgate/react";
+const SOCKETIO = "@channelgate/client/socketio";
+const COMPONENTS = "@channelgate/react/components";
+/** What a preset may use, so that only its own is counted. */
+const COMMON = [REACT, SOCKETIO, COMPONENTS];
+
+/** Name, what is measured, what is taken off, and the limit in KB (1024 bytes). */
+const budgets: readonly [name: string, entries: readonly string[], without: readonly string[], limit: number][] = [
+  ["core", [CLIENT], [], 5.0],
+  ["provider, hooks and core", [REACT], [], 7.5],
+  ["components", [REACT, COMPONENTS], [REACT], 3.0],
+  ["Socket.IO transport", [CLIENT, SOCKETIO], [CLIENT], 1.5],
+  ...["dashboard", "tracker", "feed", "repair-shop", "parking"].map((name): [string, string[], string[], number] => [name, [...COMMON, `${REACT}/${name}`], COMMON, 1.5]),
+];
+
+describe("budgets", () => {
+  const table: string[] = [];
+  afterAll(() => void console.log(["part                        KB   limit", ...table].join("\n")));
+  const row = (name: string, bytes: number, limit: number): void => {
+    table.push(`${name.padEnd(26)}${(bytes / 1024).toFixed(2).padStart(6)}${limit.toFixed(1).padStart(7)}`);
+    expect(bytes / 1024, `${name} in KB`).toBeLessThanOrEqual(limit);
+  };
+
+  it.each(budgets)("%s", async (name, entries, without, limit) => {
+    const all = await bundle(...entries);
+    const base = without.length === 0 ? 0 : (await bundle(...without)).size;
+    expect(all.size).toBeGreaterThan(base);
+    row(name, all.size - base, limit);
+  });
+
+  it("styles.css", () => {
+    row("styles.css", gzipSync(readFileSync(join(react.folder, "styles.css")), { level: 9 }).length, 3.0);
+  });
+
+  it("does not count React or socket.io-client, and never contains the devtools", async () => {
+    const { text, modules } = await bundle(...COMMON, ...budgets.slice(4).map(([, entries]) => entries.at(-1) ?? ""));
+    expect(modules.filter((path) => /devtools|node_modules\/(react|socket\.io-client)\//.test(path))).toEqual([]);
+    expect(text).not.toContain("Devtools");
+  });
+
+  it("loads the devtools only when a page asks for them", async () => {
+    const { modules } = await bundle(`${REACT}/devtools`);
+    expect(modules.some((path) => path.includes("devtools"))).toBe(true);
+  });
+});

@@ -1,0 +1,5 @@
+import { Clients } from "./clients";
+
+export default function Page() {
+  return <Clients />;
+}

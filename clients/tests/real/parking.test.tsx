@@ -1,0 +1,137 @@
+// The snippets of the parking system's document against a real node that is killed: only their import was changed.
+
+import { configure, NotificationCenter as Centre, parkingClient, useNotifications, useWebSocket, type WebSocketMessage } from "@channelgate/react/parking";
+import { afterEach, expect, it, vi } from "vitest";
+
+import { NotificationCenter } from "../snippets/parking/NotificationCenter.js";
+import { Snippet as Connection } from "../snippets/parking/connection-test.jsx";
+import { Snippet as Message } from "../snippets/parking/message-test.jsx";
+import { expectOnce, expectOneSocket, logged, mount, reaches } from "./presets.js";
+import { startGate, startRedis, until } from "./rig.js";
+
+afterEach(() => {
+  parkingClient().disconnect();
+  parkingClient().fresh();
+});
+
+/** A node with the parking system alone, and ws-tokens of its user 7 for each attempt. */
+async function parking() {
+  const redis = await startRedis();
+  const gate = await startGate({ presets: ["parking"], redisUrl: redis.url });
+  const token = vi.fn(() => gate.token(7, { kind: "ws" }));
+  configure({ url: gate.ws("/ws/notifications/"), token, topics: ["reservation", "parking_lot"] });
+  return { gate, token };
+}
+
+const reserved = (n: number) => ({ type: "new_reservation", message: `New reservation ${n}`, data: { reservation_id: n, status: "active" } });
+const numberOf = (text: string | null | undefined) => Number(/reservation (\d+)/.exec(text ?? "")?.[1] ?? 0);
+
+it("runs the snippets over a killed node: one socket, each notification once, the topics come back, and the miss is told", async () => {
+  const { gate, token } = await parking();
+  const page = mount(
+    <>
+      <NotificationCenter />
+      <Connection />
+      <Message />
+    </>,
+  );
+  const seen = () => [...page.element.querySelectorAll("h4")].map(({ textContent }) => numberOf(textContent));
+  await until("connected", () => page.text().includes("Status: Connected"));
+  await reaches((n) => gate.publish("user_7_notifications", reserved(n)), seen);
+  expect(page.element.querySelector(".notification pre")?.textContent).toContain('"status": "active"');
+  expect(logged<boolean>("WebSocket connected:")).toContain(true);
+  await until("the last message is logged", () => logged<WebSocketMessage | undefined>("New message:").at(-1)?.type === "notification");
+  await expectOneSocket(gate);
+  const tokens = token.mock.calls.length;
+
+  await gate.kill();
+  await until("the loss is shown", () => page.text().includes("Status: Disconnected"));
+  await gate.start();
+  await until("the miss is told", () => parkingClient().snapshot().recovery === "missed" && parkingClient().snapshot().status === "open");
+  expect(token.mock.calls.length).toBeGreaterThan(tokens);
+  await reaches((n) => gate.publish("user_7_notifications", reserved(n)), seen);
+  expectOnce(seen());
+  await expectOneSocket(gate);
+  page.unmount();
+  await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
+});
+
+it("subscribes to the topics of each component, and tells apart what says its type", async () => {
+  const { gate } = await parking();
+  function Messages({ topics }: { topics: readonly string[] }) {
+    return <p>{useWebSocket({ topics }).messages.map(({ message }) => message).join()}</p>;
+  }
+  const page = mount(
+    <>
+      <Messages topics={["reservation"]} />
+      <Messages topics={["parking_lot"]} />
+    </>,
+  );
+  const texts = () => [...page.element.querySelectorAll("p")].map(({ textContent }) => textContent);
+  await reaches((n) => gate.publish("user_7", reserved(n)), () => [numberOf(texts()[0])]);
+  const send = (notification_type: string, message: string) => ({ type: "send_notification", notification_type, message, data: { notification_type } });
+  await gate.publish("notifications", send("payment", "not asked for"), send("new_parking_lot", "A lot"), send("reservation_expired", "Expired"));
+  await until("both", () => texts()[0]!.endsWith("Expired") && texts()[1]!.endsWith("A lot"));
+  expect(texts().join()).not.toContain("not asked for");
+  expect(texts()[0]).not.toContain("A lot");
+  await expectOneSocket(gate);
+});
+
+it("keeps 200 messages, the newest ones, oldest first", async () => {
+  const { gate } = await parking();
+  const page = mount(<Count />);
+  await reaches((n) => gate.publish("user_7", reserved(n)), () => [numberOf(page.text())]);
+  await gate.publish("user_7", ...Array.from({ length: 205 }, (_, index) => reserved(10_000 + index)));
+  await until("the last", () => numberOf(page.text().split("…")[1]) === 10_204);
+  expect(page.text()).toBe("200 New reservation 10005…New reservation 10204");
+});
+
+function Count() {
+  const { messages } = useWebSocket();
+  return <p>{`${messages.length} ${messages[0]?.message}…${messages.at(-1)?.message}`}</p>;
+}
+
+it("has a centre with what came before it was opened, and marks it as seen", async () => {
+  const { gate } = await parking();
+  function Badge() {
+    return <output>{useNotifications().unseen}</output>;
+  }
+  const page = mount(<Badge />);
+  await until("open", () => parkingClient().snapshot().status === "open");
+  await reaches((n) => gate.publish("user_7", reserved(n)), () => (page.element.querySelector("output")?.textContent === "0" ? [] : [Infinity]));
+  const notify = vi.fn();
+  page.render(
+    <>
+      <Badge />
+      <Centre limit={1} notify={notify} />
+    </>,
+  );
+  await until("the newest", () => page.element.querySelectorAll("li").length === 1);
+  expect(page.element.querySelector("li")?.getAttribute("data-seen")).toBe("false");
+  // Not for what was there before, and then once for each.
+  expect(notify).not.toHaveBeenCalled();
+  await gate.publish("user_7", reserved(501), reserved(502));
+  await until("both", () => notify.mock.calls.length === 2);
+  expect(notify).toHaveBeenLastCalledWith(expect.objectContaining({ title: "New reservation 502" }));
+  [...page.element.querySelectorAll("button")].find(({ textContent }) => textContent === "Mark all as read")!.click();
+  await until("seen", () => page.element.querySelector("output")?.textContent === "0");
+  expect(page.element.querySelector("li")?.getAttribute("data-seen")).toBe("true");
+
+  expect(notify).toHaveBeenCalledTimes(2);
+
+  await gate.kill();
+  await gate.start();
+  await until("the miss is told", () => page.element.querySelector("[data-cg=missed]"));
+});
+
+it("stops without a login, instead of asking for tokens for ever", async () => {
+  const { gate } = await parking();
+  const token = vi.fn(() => Promise.resolve(null));
+  configure({ token });
+  const page = mount(<NotificationCenter />);
+  await until("unauthorized", () => parkingClient().snapshot().status === "unauthorized");
+  expect(page.text()).toContain("Status: Disconnected");
+  expect(token.mock.calls.length).toBeLessThanOrEqual(2);
+  expect(parkingClient().snapshot().retryAt).toBeNull();
+  expect(await gate.metric("channelgate_handshakes_total")).toBe(0);
+});

@@ -1,0 +1,76 @@
+// What the tests of the five systems' presets share: components in StrictMode, and events that are counted.
+
+import { StrictMode, type ReactNode } from "react";
+import { createRoot } from "react-dom/client";
+import { afterEach, beforeEach, expect, vi, type MockInstance } from "vitest";
+
+import { until } from "./rig.js";
+
+const ends: (() => void)[] = [];
+
+export interface Mounted {
+  readonly element: HTMLElement;
+  readonly text: () => string;
+  readonly render: (node: ReactNode) => void;
+  readonly unmount: () => void;
+}
+
+export function mount(node: ReactNode): Mounted {
+  const element = document.body.appendChild(document.createElement("div"));
+  const root = createRoot(element);
+  const render = (next: ReactNode) => root.render(<StrictMode>{next}</StrictMode>);
+  let isMounted = true;
+  const unmount = () => {
+    if (isMounted) root.unmount();
+    isMounted = false;
+    element.remove();
+  };
+  ends.push(unmount);
+  render(node);
+  return { element, text: () => element.innerText, render, unmount };
+}
+
+/** What the documents' code writes to the console. */
+export let log: MockInstance<typeof console.log>;
+
+beforeEach(() => {
+  log = vi.spyOn(console, "log").mockImplementation(() => undefined);
+  vi.spyOn(console, "error");
+});
+
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+  // React warns there.
+  const errors = vi.mocked(console.error).mock.calls;
+  vi.restoreAllMocks();
+  localStorage.clear();
+  expect(errors).toEqual([]);
+});
+
+/** The second argument of each call of console.log with this first one. */
+export const logged = <T,>(title: string): T[] => log.mock.calls.filter(([first]) => first === title).map(([, second]) => second as T);
+
+let number = 0;
+
+/** Publishes numbered events until one is seen: a page is open before the node has carried out its joins. */
+export async function reaches(publish: (n: number) => Promise<unknown>, seen: () => readonly number[]): Promise<void> {
+  const before = number;
+  await until("an event", async () => {
+    if (seen().some((n) => n > before)) return true;
+    await publish(++number);
+    return false;
+  });
+}
+
+/** Each number once: nothing was handled twice. */
+export const expectOnce = (seen: readonly number[]): void => expect([...new Set(seen)]).toEqual(seen);
+
+interface Node {
+  metric(name: string): Promise<number>;
+}
+
+/** One socket, and no other since the node was started. */
+export async function expectOneSocket(node: Node): Promise<void> {
+  await until("one connection", async () => (await node.metric("channelgate_connections")) === 1);
+  expect(await node.metric("channelgate_handshakes_total")).toBe(1);
+}

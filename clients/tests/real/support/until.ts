@@ -1,0 +1,18 @@
+// Waiting for a condition with a deadline, never for luck.
+
+/** Resolves with the first truthy answer of `condition`; after `ms` it fails and says what was awaited. */
+export async function until<T>(what: string, condition: () => T | Promise<T>, ms = 10_000): Promise<NonNullable<T>> {
+  const deadline = performance.now() + ms;
+  let last: unknown;
+  while (performance.now() < deadline) {
+    try {
+      const answer = await condition();
+      if (answer) return answer;
+      last = answer;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => void setTimeout(resolve, 20));
+  }
+  throw new Error(`not within ${ms} ms: ${what} (last: ${last instanceof Error ? last.message : JSON.stringify(last)})`);
+}

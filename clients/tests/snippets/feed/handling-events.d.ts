@@ -1,0 +1,3 @@
+// Types of the snippet beside it.
+
+export const socket: { close(): void };

@@ -1,0 +1,3 @@
+// The application's own hook, which the document imports.
+
+export const useAuth = () => ({ token: globalThis.trackerToken });
