@@ -11,6 +11,7 @@ import time
 import tomllib
 
 import pytest
+import redis.asyncio as redis
 import stack
 from jsonschema import Draft202012Validator
 from rig.client import Client, until
@@ -28,10 +29,13 @@ class Site:
 
     def __init__(self, system, database):
         self.system = system
-        system.start_gate(1, database)
+        # Each node's connections to Redis have its name.
+        named = f"{system.redis_url}?client_name="
+        system.start_gate(1, database, REDIS_URL=f"{named}plain")
         self.nodes = {name: system.nodes[0] for name in systems()}
         for name in SOCKET_IO:
-            self.nodes[name] = system.start_node(wait=False, config=f'presets = ["{name}"]\n')
+            config = f'presets = ["{name}"]\n'
+            self.nodes[name] = system.start_node(wait=False, config=config, REDIS_URL=f"{named}{name}")
         system.wait()
         self.demo, self.web = system.demo, Http(system.django.port)
 
@@ -100,7 +104,10 @@ class Scene:
 
     async def gap(self, client) -> None:
         """Breaks the node's connections to Redis: clients that asked for it get a notice."""
-        stack.redis_command(self.site.system.redis.port, "CLIENT KILL TYPE pubsub")
+        async with redis.Redis.from_url(self.site.system.redis_url) as connection:
+            for one in await connection.client_list(_type="pubsub"):
+                if one["name"] == (self.name if self.name in SOCKET_IO else "plain"):
+                    await connection.client_kill_filter(_id=one["id"])
         if hasattr(client, "events"):
             await client.args("gap")
         else:
