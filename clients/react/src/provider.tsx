@@ -6,6 +6,7 @@ import { useContext, useEffect, useMemo, useRef, type ReactNode } from "react";
 
 import { ScopeContext, type AnyClient, type Scope } from "./context.js";
 import { useLatest } from "./hooks/latest.js";
+import type { Labels } from "./labels.js";
 
 interface Common {
   /** Tells providers apart that are nested: `useClient("name")`. */
@@ -15,8 +16,8 @@ interface Common {
    * made anew when another token is given as a text, since that may be another user's.
    */
   user?: string | number | null | undefined;
-  /** Texts of the components. */
-  labels?: object | undefined;
+  /** Words of the components, in another language (`labels/de`) or of the application; English is below them. */
+  labels?: Partial<Labels> | undefined;
   children?: ReactNode;
 }
 
