@@ -396,6 +396,18 @@ async def test_every_schema_is_a_valid_one_and_says_whether_objects_have_more_fi
                 assert isinstance(part.get("additionalProperties"), bool), (name, part)
 
 
+def test_the_vectors_for_other_clients_match_the_schemas():
+    vectors = json.loads((stack.ROOT / "clients" / "vectors" / "frames.json").read_text())
+    frames = {name: Frames(name) for name in systems()}
+    for vector in vectors:
+        wire = vector["wire"]
+        frame = wire if wire in ("ping", "pong") else json.loads(wire.removeprefix("42"))
+        (frames[vector["system"]].sent if vector["direction"] == "to-server" else frames[vector["system"]].received)(
+            frame
+        )
+    assert [name for one in frames.values() for name in one.unused()] == []
+
+
 async def test_the_reasons_of_a_gap_are_those_of_the_manual():
     manual = (stack.ROOT / "docs" / "METRICS.md").read_text().partition("### Gaps")[2].partition("###")[0]
     reasons = schemas()["shared.json"]["$defs"]["GapReason"]["enum"]

@@ -23,5 +23,6 @@ export function jitter(n: number, random: number, { base, cap }: Backoff): numbe
 /** The pause before attempt `n`; `atLeast` is what the server asked for. */
 export function pause(verdict: Verdict, n: number, random: number, atLeast: number, backoff: Backoff): number {
   const wait = verdict === "retry-soon" ? random * SOON : (backoff.strategy?.(n) ?? jitter(n, random, backoff));
-  return Math.max(wait, atLeast, verdict === "retry-later" ? LATER : 0);
+  // Not all at the moment that the server has named.
+  return Math.max(atLeast, verdict === "retry-later" ? LATER : 0) + wait;
 }

@@ -329,7 +329,7 @@ describe("a connection that never opened", () => {
 const outcomes: Record<Verdict, readonly [string, number | null]> = {
   closed: ["closed", null],
   retry: ["reconnecting", 1_000],
-  "retry-later": ["reconnecting", 5_000],
+  "retry-later": ["reconnecting", 6_000],
   "retry-soon": ["reconnecting", 2_000],
   failed: ["failed", null],
   expired: ["unauthorized", null],
