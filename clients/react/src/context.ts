@@ -28,15 +28,20 @@ export interface Words {
   readonly from: string;
 }
 
-/**
- * The client of a hook, which works outside of providers as well if it is given one. The error says what to do; `words`
- * are those of a preset, whose provider has a name that its users do not know.
- */
+/** What the nearest provider hands down, or the one with this name. `words` are those of a preset. */
+export function useScope(hook: string, name?: string, words?: Words): Scope {
+  return find(useContext(ScopeContext), hook, name, words);
+}
+
+/** The client of a hook. A hook that is given one works outside of providers as well. */
 export function useClientOf<E = Events>(hook: string, of?: Of, words?: Words): Client<E> {
-  let scope = useContext(ScopeContext);
-  if (typeof of === "object") return of as unknown as Client<E>;
-  while (scope && of !== undefined && scope.name !== of) scope = scope.parent;
-  if (scope) return scope.client as unknown as Client<E>;
-  const { provider, from } = words ?? { provider: `ChannelgateProvider${of === undefined ? "" : ` with name="${of}"`}`, from: "@channelgate/react" };
+  const nearest = useContext(ScopeContext);
+  return (typeof of === "object" ? of : find(nearest, hook, of, words).client) as unknown as Client<E>;
+}
+
+/** The error says what to do. The users of a preset do not know that its provider has a name. */
+function find(scope: Scope | null, hook: string, name?: string, words?: Words): Scope {
+  for (; scope; scope = scope.parent) if (name === undefined || scope.name === name) return scope;
+  const { provider, from } = words ?? { provider: `ChannelgateProvider${name === undefined ? "" : ` with name="${name}"`}`, from: "@channelgate/react" };
   throw new Error(`${hook} must be used within a ${provider} (both from "${from}")`);
 }
