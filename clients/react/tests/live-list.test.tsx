@@ -270,6 +270,27 @@ describe("the order of load and events", () => {
     expect(calls).toHaveLength(1);
   });
 
+  it("reload() while the first load waits for the connection is that load", async () => {
+    const transport = scripted({ manual: true });
+    const { calls, load } = deferred();
+    const Show = () => {
+      const { reload } = useLiveList<Person>({ load, key: ({ id }) => id, events: {} });
+      return <button onClick={() => void reload()}>again</button>;
+    };
+    const page = mount(
+      <ChannelgateProvider url="/ws/" transport={transport}>
+        <Show />
+      </ChannelgateProvider>,
+    );
+    await expect.poll(() => transport.sockets.length).toBe(1);
+    page.element.querySelector("button")?.click();
+    transport.last.events.opened();
+    await expect.poll(() => calls.length).toBe(1);
+    calls[0]?.resolve([]);
+    await frames(4);
+    expect(calls).toHaveLength(1);
+  });
+
   it("another id is another list", async () => {
     const { call, calls, page, tree } = await start({ id: 1 });
     call(0).resolve(named("Ann"));

@@ -1,7 +1,21 @@
 // The provider: one connection, whatever React does to the tree below and above it.
 
 import * as React from "react";
-import { ChannelgateProvider, useClient, useEvent, useMissed, useRoom, useSend, useStatus, type ChannelgateProviderProps } from "@channelgate/react";
+import {
+  ChannelgateProvider,
+  useClient,
+  useEvent,
+  useEvents,
+  useLiveList,
+  useMissed,
+  usePresence,
+  useQuality,
+  useRoom,
+  useSend,
+  useStatus,
+  useTyping,
+  type ChannelgateProviderProps,
+} from "@channelgate/react";
 import { createClient } from "@channelgate/client";
 import { Component, Suspense, useEffect, useState, type ReactNode } from "react";
 import { hydrateRoot } from "react-dom/client";
@@ -308,8 +322,12 @@ describe("on a server", () => {
     const all = useStatus();
     useMissed(() => undefined);
     const room = useRoom("work_order_1");
+    const { items, status } = useLiveList({ load: () => Promise.resolve(["a"]), key: String, events: {} });
+    const { typing, bind } = useTyping("work_order_1");
+    const counts = [items.length, typing.length, usePresence().users.length, useEvents("tick").length, useQuality().drops];
     return (
-      <p>
+      <p title={`${status} ${counts.join()}`}>
+        <input {...bind} />
         {all.status} {String(all.isConnected)} {String(room.joined)} {transport.tokenIn}
       </p>
     );
@@ -343,6 +361,7 @@ describe("on a server", () => {
     const element = document.createElement("div");
     element.innerHTML = renderToString(app(transport));
     expect(element.textContent).toBe("idle false false query");
+    expect(element.querySelector("p")?.title).toBe("loading 0,0,0,0,0");
     await frames();
     expect(transport.sockets).toHaveLength(0);
     const root = hydrateRoot(element, app(transport), { onRecoverableError: (error) => console.error(error) });
