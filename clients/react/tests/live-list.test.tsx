@@ -347,6 +347,8 @@ describe("items", () => {
     call(0).resolve([{ id: 1, name: "new", version: 3 }]);
     await expect.poll(page.text).toBe("new|ready|live");
     client.receive("saved", { id: 1, name: "old", version: 2 });
+    await frames();
+    expect(page.text()).toBe("new|ready|live");
     client.receive("saved", { id: 1, name: "newer", version: 4 });
     await expect.poll(page.text).toBe("newer|ready|live");
   });
@@ -367,6 +369,16 @@ describe("items", () => {
     client.receive("deleted", { gone: null });
     client.receive("deleted", { gone: 2 });
     await expect.poll(page.text).toBe("Ann!|ready|live");
+  });
+
+  it("more than 10,000 events during a load make it fail, and the list keeps at most 1,000 items beyond its limit", async () => {
+    const { call, client, page } = await start({ limit: 1 });
+    for (let i = 0; i <= 10_000; i++) client.receive("saved", { id: i, name: `n${i}` });
+    call(0).resolve(named("Ann"));
+    await expect.poll(page.text).toBe("n10000|error|live|too many events during the load");
+    // What was beyond is forgotten.
+    client.receive("deleted", { id: 10_000 });
+    await expect.poll(page.text).toBe("|error|live|too many events during the load");
   });
 
   it("5,000 events are at most 70 renders a second", async () => {
