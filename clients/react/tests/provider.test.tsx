@@ -279,16 +279,31 @@ describe("props", () => {
   });
 
   it("another user makes the connection anew, and one that becomes known does not", async () => {
-    const transport = scripted();
-    const page = mount(<Tree url="/ws/" transport={transport} token={() => "t"} />);
-    await expect.poll(page.text).toBe("open ");
-    page.render(<Tree url="/ws/" transport={transport} token={() => "t"} user={7} />);
-    await frames();
-    expect(page.text()).toBe("open ");
-    expect(transport.sockets).toHaveLength(1);
-    page.render(<Tree url="/ws/" transport={transport} token={() => "t"} user={8} />);
-    await expect.poll(() => transport.sockets.length).toBe(2);
-    await expect.poll(() => transport.alive).toBe(1);
+    const client = createClient({ url: "/ws/", transport: scripted() });
+    const reconnect = vi.spyOn(client, "reconnect");
+    const effects: (number | undefined)[] = [];
+    const Mark = ({ user }: { user: number | undefined }) => {
+      useEffect(() => void effects.push(user), [user]);
+      return null;
+    };
+    const tree = (user?: number) => (
+      <ChannelgateProvider client={client} user={user}>
+        <Mark user={user} />
+      </ChannelgateProvider>
+    );
+    const page = mount(tree(), { strict: false });
+    await expect.poll(() => effects).toEqual([undefined]);
+    const done = async (user?: number) => {
+      page.render(tree(user));
+      await expect.poll(() => effects.at(-1)).toBe(user);
+      // The provider's effects run after those of its children, in the same turn.
+      await frames(1);
+      return reconnect.mock.calls.length;
+    };
+    expect(await done(7)).toBe(0);
+    expect(await done(8)).toBe(1);
+    expect(await done(8)).toBe(1);
+    expect(await done(undefined)).toBe(2);
   });
 
   it("nested providers are told apart by name", async () => {
