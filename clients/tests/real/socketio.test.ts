@@ -271,4 +271,6 @@ it("works by polling, where WebSockets do not pass, and for several clients besi
   await gate.publish("everybody", { type: "told", data: 1 });
   await until("the other is still there", () => other.events.length === 1);
   expect(one.events).toHaveLength(1);
+  const requests = performance.getEntriesByType("resource").map(({ name }) => name);
+  expect(requests.filter((name) => name.includes(`:${gate.port}/socket.io/`) && name.includes("transport=polling"))).not.toEqual([]);
 });
