@@ -1,11 +1,7 @@
 // How long the client waits before the next attempt: full jitter, so that many clients do not come back together.
 
+import { LATER, SOON } from "./numbers.js";
 import type { Verdict } from "./types.js";
-
-/** Milliseconds. */
-export const SOON = 2_000;
-/** At least this long after "try again later". */
-const LATER = 5_000;
 
 export interface Backoff {
   readonly base: number;

@@ -38,7 +38,7 @@ export type ChannelgateProviderProps = UrlProps | ClientProps;
 
 /** Gives a client to the hooks and components below it: one connection, however many there are. */
 export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode {
-  const { name, labels, children, client: given, url, token, user: who } = props as Common & Options & { client?: AnyClient };
+  const { name, labels, children, client: given, url, token, user } = props as Common & Options & { client?: AnyClient };
   const parent = useContext(ScopeContext);
   const current = useLatest(token);
   const place = typeof url === "function" ? "" : String(url);
@@ -47,7 +47,6 @@ export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode 
     // eslint-disable-next-line react-hooks/exhaustive-deps -- options count when the client is made
     [given, place],
   );
-  const user = who === undefined || who === null ? who : String(who);
   useToken(client, token, user, current);
   useEffect(() => client.acquire(), [client]);
   const scope = useMemo<Scope>(() => ({ client, name, labels, user, parent }), [client, name, labels, user, parent]);
@@ -69,7 +68,7 @@ function latestToken(current: Current): Token {
 }
 
 /** Follows another token; connects anew for another user. */
-function useToken(client: AnyClient, token: Token | undefined, user: string | null | undefined, current: Current) {
+function useToken(client: AnyClient, token: Token | undefined, user: Scope["user"], current: Current) {
   // A text that does not say whose it is may be that of another user.
   const identity = user === undefined && typeof token !== "function" ? token : user;
   const before = useRef({ client, token, identity });

@@ -1,8 +1,9 @@
 // Plays a timeline of clients/vectors with the real client: the vector is the server, the network, the clock and chance.
 
-import { makeClient, type Clock } from "../../core/src/client.js";
+import * as core from "../../core/src/client.js";
+import type { Clock } from "../../core/src/client.js";
 import { typed } from "../../core/src/dialect.js";
-import type { ConnectionEvents, Lifecycle, Missed, Options, Snapshot, Transport } from "../../core/src/types.js";
+import type { Client, ConnectionEvents, Lifecycle, Missed, Options, Snapshot, Transport } from "../../core/src/types.js";
 
 /** Milliseconds since the beginning, `in`, `out` or `state`, what happens, and what comes with it. */
 export type Line = readonly [at: number, side: "in" | "out" | "state", ...what: unknown[]];
@@ -14,6 +15,9 @@ export interface Timeline {
   readonly random: number;
   readonly lines: readonly Line[];
 }
+
+/** The client with a clock of its own; `createClient` takes one, too, once the core has merged it. */
+const createClient = ((core as { makeClient?: unknown }).makeClient ?? core.createClient) as (options: Options, clock: Clock) => Client;
 
 /** The client's own times begin here; those of a timeline at 0. */
 const BEGIN = 1_795_000_000_000;
@@ -43,7 +47,7 @@ export async function play({ options, random, lines }: Timeline): Promise<Line[]
   };
   const lifecycle: Lifecycle = { online: () => true, hidden: () => false, watch: (page) => ((one.page = page), () => undefined) };
   const token: Options["token"] = ({ why }) => (out("token", why), new Promise((resolve, reject) => (one.token = { resolve, reject })));
-  const client = makeClient({ url: "wss://example.org/ws/", token, ...options, transport, lifecycle, log: () => undefined }, clock);
+  const client = createClient({ url: "wss://example.org/ws/", token, ...options, transport, lifecycle, log: () => undefined }, clock);
   client.on("*", (data, { event }) => out("event", event, data));
   client.onMissed((missed, signal) => {
     out("load", relative(missed));
