@@ -69,21 +69,17 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     restart(m);
     if (text) m.reason = { kind: "closed", text };
   },
-  acquire(m) {
-    m.users = (m.users ?? 0) + 1;
-    if (m.users === 1) rules.connect(m);
-  },
-  release(m) {
-    if (m.users) m.users -= 1;
-    m.at.release = m.now + m.linger;
+  acquire(m, change) {
+    m.users = (m.users ?? 0) + change;
+    if (change < 0) m.at.release = m.now + m.linger;
+    else if (m.users === 1) rules.connect(m);
   },
   token(m) {
     if (m.end === "unauthorized") restart(m);
   },
-  ready(m, url, token) {
+  ready(m) {
     m.phase = "opening";
     m.at.connect = m.now + m.connectTimeout;
-    m.effect("open", url, token);
   },
   opened(m, pings, known) {
     m.recovered = m.wasOpen ? false : null;
@@ -212,7 +208,7 @@ export function deadline(state: State): number {
 function look(m: Draft): void {
   const status = m.shown
     ? "open"
-    : (m.end ?? (m.online === false && m.phase !== "up" ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting"));
+    : (m.end ?? (m.online === false ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting"));
   if (status !== m.status) m.since = m.now;
   m.status = status;
   m.retryAt = m.at.retry < Infinity ? m.at.retry : null;
@@ -269,15 +265,14 @@ function leave(m: Draft): void {
 }
 
 function show(m: Draft): void {
-  const isShared = m.reason?.code === 1012;
   m.at.show = Infinity;
   m.shown = true;
+  if (m.recovered === false) miss(m, "reconnected", m.heard, m.reason?.code === 1012);
+  else recover(m);
+  m.wasOpen = true;
   m.end = m.reason = null;
   m.why = "retry";
   m.unsure = [];
-  if (m.recovered === false) miss(m, "reconnected", m.heard, isShared);
-  else recover(m);
-  m.wasOpen = true;
   alive(m);
 }
 
@@ -326,7 +321,7 @@ function write(m: Draft, message: Queued): void {
 /** Keeps what the limits allow, and counts the rest. */
 function enqueue(m: Draft, messages: readonly Queued[]): void {
   m.queue = kept(messages, m.now, m.outbox);
-  m.at.expire = m.queue[0] ? m.queue[0].at + m.outbox.age : Infinity;
+  m.at.expire = (m.queue[0]?.at ?? Infinity) + m.outbox.age;
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;

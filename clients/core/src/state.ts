@@ -76,12 +76,12 @@ export interface Inputs {
   connect: [];
   disconnect: [];
   reconnect: [why?: string | undefined];
-  acquire: [];
-  release: [];
+  /** One user more or less. */
+  acquire: [change: 1 | -1];
   /** Another token was set. */
   token: [];
-  /** The token and the address for the attempt are there. */
-  ready: [url: string | URL, token: string | null];
+  /** The token and the address for the attempt are there, and the connection is being opened. */
+  ready: [];
   opened: [pings: boolean, known?: Known];
   /** The answer to a ping. */
   pong: [];
@@ -114,8 +114,8 @@ export type Input = { [K in keyof Inputs]: readonly [K, ...Inputs[K]] }[keyof In
 
 /** Names of effects, and what they need. */
 export interface Effects {
+  /** Fetches the token and opens a connection. */
   ask: [why: TokenContext["why"]];
-  open: [url: string | URL, token: string | null];
   drop: [];
   ping: [];
   send: [message: Queued];

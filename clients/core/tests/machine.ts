@@ -53,7 +53,7 @@ export class Machine {
   opened(pings = true): this {
     if (this.state.phase === "off") this.input("connect");
     if (this.state.phase === "waiting") this.pass((this.state.retryAt ?? 0) - this.now);
-    if (this.state.phase === "asking") this.input("ready", "wss://node/", null);
+    if (this.state.phase === "asking") this.input("ready");
     return this.input("opened", pings).pass(30);
   }
 
@@ -74,7 +74,7 @@ export class Machine {
   refused(code = 1006): this {
     if (this.state.phase === "off") this.input("connect");
     if (this.state.phase === "waiting") this.pass((this.state.retryAt ?? 0) - this.now);
-    return this.input("ready", "wss://node/", null).closed(code);
+    return this.input("ready").closed(code);
   }
 
   get view(): Snapshot {
