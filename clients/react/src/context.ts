@@ -46,6 +46,6 @@ function find(nearest: Scope | null, hook: string, name?: string, words: Words =
   let scope = nearest;
   while (scope && name !== undefined && scope.name !== name) scope = scope.parent;
   if (scope) return scope;
-  const named = name === undefined ? "" : ` with name="${name}"`;
+  const named = name === undefined || words !== WORDS ? "" : ` with name="${name}"`;
   throw new Error(`${hook} must be used within a ${words.provider}${named} (both from "${words.from}")`);
 }

@@ -141,9 +141,25 @@ it("keeps listeners that were added before the connection, and a socket that is 
   await gate.publish("session.7", update(0));
   await until("the other listener", () => heard.mock.calls.length === 1);
   expect(seen).toHaveLength(before);
+
+  // It has left when the answer to what was sent after it is there, and then hears no more of the room.
+  socketService.leaveSession(7);
+  const pong = vi.fn();
+  socketService.on("pong", pong);
+  await until("the answer", () => {
+    if (pong.mock.calls.length === 0) socket.emit("ping");
+    return pong.mock.calls.length > 0;
+  });
+  const marker = vi.fn();
+  socketService.on("notification", marker);
+  await gate.publish("session.7", update(0));
+  await gate.publish("user_7", { type: "emit", event: "notification", data: {} });
+  await until("what was published later", () => marker.mock.calls.length === 1);
+  expect(heard).toHaveBeenCalledTimes(1);
+  socketService.off("pong");
+  socketService.off("notification");
   end();
   stop();
-  socketService.leaveSession(7);
   socketService.disconnect();
   await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
 });
