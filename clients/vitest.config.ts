@@ -80,6 +80,8 @@ export default defineConfig({
   test: {
     // Tests with real nodes mostly wait.
     maxWorkers: 4,
+    // On a busy machine a page may need a while.
+    expect: { poll: { timeout: 10_000 } },
     projects: [
       { resolve: { alias: packages }, test: { name: "core", include: ["core/tests/**/*.test.ts"], environment: "node" } },
       react(19),
