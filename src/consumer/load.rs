@@ -16,7 +16,8 @@ use super::{
     parameters,
     program::Program,
     reached,
-    wire::{NodeName, Wire},
+    set::NodeName,
+    wire::Wire,
 };
 use crate::{
     config::{self, Config, ConfigErrors, Environment, KeyPath, Policy, Protocol, SourceMapping},

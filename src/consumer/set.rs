@@ -2,10 +2,28 @@
 //!
 //! In: the path of a request, or an id. Out: the consumer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Consumer, ConsumerId, decode_path, wire::NodeName};
+use minijinja::Value as Jinja;
+
+use super::{Consumer, ConsumerId, decode_path};
 use crate::event::Value;
+
+/// The name of the node, which is known when it starts: later than its consumers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NodeName(Arc<OnceLock<Arc<str>>>);
+
+impl NodeName {
+    /// Sets it. A second call changes nothing.
+    pub fn set(&self, name: &str) {
+        let _ = self.0.set(name.into());
+    }
+
+    /// As a value of expressions; empty before the start.
+    pub fn value(&self) -> Jinja {
+        self.0.get().map_or_else(|| Jinja::from(""), |name| Jinja::from(Arc::clone(name)))
+    }
+}
 
 /// All consumers, in the order in which paths are tried.
 #[derive(Clone, Debug, Default)]

@@ -1,35 +1,22 @@
 //! Encodes messages for the clients of one consumer: frames of plain WebSocket, messages of Engine.IO, or packets of a
 //! Socket.IO namespace.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use minijinja::Value as Jinja;
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::expression::{frame, view::as_text};
+use super::{
+    expression::{frame, view::as_text},
+    set::NodeName,
+};
 use crate::{
     config::Protocol,
     event::{Payload, Raw, Value, surrogate},
     limited::{self, WriteError},
     packet,
 };
-
-/// The name of the node, which is known when it starts: later than its consumers.
-#[derive(Clone, Debug, Default)]
-pub(super) struct NodeName(Arc<OnceLock<Arc<str>>>);
-
-impl NodeName {
-    /// Sets it. A second call changes nothing.
-    pub fn set(&self, name: &str) {
-        let _ = self.0.set(name.into());
-    }
-
-    /// As a value of expressions; empty before the start.
-    pub fn value(&self) -> Jinja {
-        self.0.get().map_or_else(|| Jinja::from(""), |name| Jinja::from(Arc::clone(name)))
-    }
-}
 
 /// Encodes for the clients of one consumer.
 #[derive(Clone, Debug)]
