@@ -84,7 +84,7 @@ export default defineConfig({
       { resolve: { alias: packages }, test: { name: "core", include: ["core/tests/**/*.test.ts"], environment: "node" } },
       react(19),
       react(18),
-      { test: { name: "schemas", include: ["tests/schemas/*.test.ts"], environment: "node", testTimeout: 60_000 } },
+      { test: { name: "schemas", include: ["tests/{schemas,vectors}/*.test.ts"], environment: "node", testTimeout: 60_000 } },
       { test: { name: "documents", include: ["tests/documents/*.test.ts"], environment: "node", testTimeout: 60_000 } },
       { test: { name: "pages", include: ["tests/real/pages/*.test.ts"], environment: "node", testTimeout: 60_000, hookTimeout: 30_000 } },
       {

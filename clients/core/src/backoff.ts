@@ -1,11 +1,7 @@
 // How long the client waits before the next attempt: full jitter, so that many clients do not come back together.
 
+import { LATER, SOON } from "./numbers.js";
 import type { Verdict } from "./types.js";
-
-/** Milliseconds. */
-export const SOON = 2_000;
-/** At least this long after "try again later". */
-const LATER = 5_000;
 
 export interface Backoff {
   readonly base: number;
@@ -23,5 +19,6 @@ export function jitter(n: number, random: number, { base, cap }: Backoff): numbe
 /** The pause before attempt `n`; `atLeast` is what the server asked for. */
 export function pause(verdict: Verdict, n: number, random: number, atLeast: number, backoff: Backoff): number {
   const wait = verdict === "retry-soon" ? random * SOON : (backoff.strategy?.(n) ?? jitter(n, random, backoff));
-  return Math.max(wait, atLeast, verdict === "retry-later" ? LATER : 0);
+  // Not all at the moment that the server has named.
+  return Math.max(atLeast, verdict === "retry-later" ? LATER : 0) + wait;
 }

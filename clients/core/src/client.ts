@@ -4,6 +4,7 @@
 import { Disconnected, guarded } from "./errors.js";
 import { always, page } from "./lifecycle.js";
 import { deadline, initial, step } from "./machine.js";
+import { FOREVER, REQUEST } from "./numbers.js";
 import type { Queued } from "./outbox.js";
 import type { Config, Effects, Input } from "./state.js";
 import { Unauthorized } from "./token.js";
@@ -17,7 +18,7 @@ export interface Clock {
   later(then: () => void, ms: number): () => void;
 }
 
-const clock: Clock = {
+const real: Clock = {
   now: () => Date.now(),
   random: () => Math.random(),
   later(then, ms) {
@@ -26,19 +27,10 @@ const clock: Clock = {
   },
 };
 
-/** The longest time of `setTimeout`. */
-const FOREVER = 2 ** 31 - 1;
-const REQUEST = 10_000;
-
-/** A client that connects when `connect()` is called, or as long as it is acquired. */
-export function createClient<E = Events>(options: Options = {}): Client<E> {
-  return makeClient<E>(options, clock);
-}
-
 export function configure({ backoff, heartbeat, outbox, connectTimeout = 20_000, stableAfter = 5_000, linger = 0, closeCodes = {} }: Options): Config {
   return {
     backoff: { base: 1_000, cap: 30_000, attempts: Infinity, ...backoff },
-    heartbeat: { interval: heartbeat === false ? 0 : 25_000, timeout: 10_000, always: !!heartbeat, ...heartbeat },
+    heartbeat: { interval: heartbeat === false ? Infinity : 25_000, timeout: 10_000, always: !!heartbeat, ...heartbeat },
     outbox: { messages: 100, bytes: 256 * 1024, age: 30_000, ...outbox },
     connectTimeout,
     stableAfter,
@@ -47,22 +39,23 @@ export function configure({ backoff, heartbeat, outbox, connectTimeout = 20_000,
   };
 }
 
-export function makeClient<E>(options: Options, clock: Clock): Client<E> {
+/** A client that connects when `connect()` is called, or as long as it is acquired. */
+export function createClient<E = Events>(options: Options = {}, clock: Clock = real): Client<E> {
   const transport = options.transport ?? webSocket();
   const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options;
-  const isPage = typeof document !== "undefined";
   // A server renders pages, and keeps no connection for them.
-  const lifecycle = options.lifecycle ?? (isPage ? page : transport.anywhere ? always : null);
+  const lifecycle = options.lifecycle ?? (globalThis.document ? page : transport.anywhere ? always : null);
   const log = options.log ?? (isDebugging() ? console.debug : null);
-  const listeners = new Set<() => void>();
-  const handlers = new Map<string, Set<(data: never, meta: Meta) => void>>();
-  const loaders = new Set<(missed: Missed, signal: AbortSignal) => void | Promise<void>>();
+  const listeners = new Set<[() => void]>();
+  const handlers = new Set<[name: string, handler: (data: never, meta: Meta) => void]>();
+  const loaders = new Set<[(missed: Missed, signal: AbortSignal) => void | Promise<void>]>();
   let { token } = options;
-  let state = initial(configure(options), token !== undefined);
+  let state = initial(configure(options));
   let connection: Connection | null = null;
   let asking: AbortController | undefined;
   let loading: AbortController | undefined;
   let cancel: (() => void) | undefined;
+  let line: string | undefined;
   let unwatch: (() => undefined) | undefined;
 
   const effects: { [K in keyof Effects]: (...effect: Effects[K]) => void } = {
@@ -75,9 +68,9 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
     },
     ping: () => (connection?.ping ?? connection?.check)?.call(connection),
     send(message) {
-      if (!write(message.event, message.data)) input("unsent", message);
+      if (write(message.event, message.data) === false) input("unsent", message);
     },
-    tell(kind, name, wanted) {
+    tell({ kind, name }, wanted) {
       const message = guarded(() => dialect.interest(kind, name, wanted));
       if (message) write(message.event, message.data);
     },
@@ -85,9 +78,9 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
     recover(missed) {
       if (!loaders.size) return input("ran", null);
       const { signal } = (loading = new AbortController());
-      void Promise.allSettled([...loaders].map(async (loader) => loader(missed, signal))).then((results) => {
+      void Promise.allSettled([...loaders].map(async ([loader]) => loader(missed, signal))).then((results) => {
         const failed = results.find(({ status }) => status === "rejected");
-        if (failed) log?.("channelgate: a handler of onMissed failed", failed);
+        if (failed) log?.("channelgate: onMissed failed", failed);
         if (!signal.aborted) input("ran", !failed);
       });
     },
@@ -107,25 +100,25 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
       unwatch = lifecycle.watch((what) => input(what)) as () => undefined;
       [state] = step(state, ["page", lifecycle.online(), lifecycle.hidden()], state.now, 0);
     }
-    const { status, recovery } = state;
-    if (status !== view.status || recovery !== view.recovery) log?.(`channelgate: ${status}, ${recovery}`, state.view);
+    const now = `channelgate: ${state.status}, ${state.recovery}`;
+    if (now !== line) log?.((line = now), state.view);
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
     cancel?.();
     cancel = at < Infinity ? clock.later(() => input("tick"), Math.min(at - clock.now(), FOREVER)) : undefined;
-    if (state.view !== view) for (const listener of [...listeners]) guarded(listener);
+    if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
   }
 
   async function ask(why: TokenContext["why"]): Promise<void> {
     const { signal } = (asking = new AbortController());
     try {
       const given = typeof token === "function" ? await token({ attempt: state.attempt, why, signal }) : token;
-      if (token !== undefined && typeof given !== "string") throw new Unauthorized("there is no token");
       const address = typeof url === "function" ? await url() : url;
+      if (given === null) throw new Unauthorized("no token");
       if (!signal.aborted) input("ready", address, given ?? null);
     } catch (error) {
-      const { message, after } = Object(error) as { message?: string; after?: number };
-      if (!signal.aborted) input("closed", 0, message ?? String(error), error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
+      const { message = String(error), after } = Object(error) as { message?: string; after?: number };
+      if (!signal.aborted) input("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
     }
   }
 
@@ -134,9 +127,9 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
     const isMine = () => turn === state.turn;
     try {
       const opening = transport.open(
-        { url: new URL(url, isPage ? document.baseURI : undefined), token, tokenIn },
+        { url: new URL(url, globalThis.document?.baseURI), token, tokenIn },
         {
-          opened: ({ node, id } = { node: null, id: null }) => isMine() && input("opened", !!opening.ping, node, id),
+          opened: (known) => isMine() && input("opened", !!opening.ping, known),
           frame: (frame) => isMine() && receive(frame),
           closed: ({ code, text, verdict }) => isMine() && input("closed", code, text, verdict),
         },
@@ -144,29 +137,27 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
       connection = opening;
     } catch (error) {
       // Its message may quote the token.
-      input("closed", 0, `no connection can be made of this url and token (${(error as Error).name})`, "failed", "config");
+      input("closed", 0, `invalid url or token (${(error as Error).name})`, "failed", "config");
     }
   }
 
   function receive(frame: unknown): void {
-    if (frame === "pong" && state.pinged) return input("frame", null);
-    const named = guarded(() => dialect.read(frame));
-    input("frame", named ?? { event: "", data: null });
-    if (!named) return;
-    const { event, data } = named;
-    for (const name of [event, "*"]) {
-      for (const handler of [...(handlers.get(name) ?? [])]) guarded(() => handler(data as never, { event, frame, at: state.heard }));
-    }
+    if (frame === "pong" && state.pinged) return input("pong");
+    const { event, data } = guarded(() => dialect.read(frame)) ?? {};
+    input("frame", event, data);
+    if (event === undefined) return;
+    const meta = { event, frame, at: state.heard };
+    for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data as never, meta));
   }
 
   /** False if the connection is about to close. A mistake of the dialect is reported. */
-  function write(event: string, data: unknown): boolean {
-    return guarded(() => connection?.send(dialect.write(event, data)) ?? false) ?? true;
+  function write(event: string, data: unknown): boolean | undefined {
+    return guarded(() => connection?.send(dialect.write(event, data)));
   }
 
   return {
     snapshot: () => state.view,
-    subscribe: (listener) => added(listeners, listener),
+    subscribe: (listener) => added(listeners, [listener]),
     acquire() {
       input("acquire");
       return once(() => input("release"));
@@ -178,14 +169,10 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
       token = other;
       input("token");
     },
-    on(event, handler) {
-      const set = handlers.get(event) ?? new Set();
-      handlers.set(event, set);
-      return added(set, handler);
-    },
+    on: (event, handler) => added(handlers, [event, handler]),
     onMissed(handler) {
       input("handler");
-      return added(loaders, handler);
+      return added(loaders, [handler]);
     },
     fresh: () => input("fresh"),
     want(kind, name) {
@@ -200,17 +187,16 @@ export function makeClient<E>(options: Options, clock: Clock): Client<E> {
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
     async request(event, data, { timeout = REQUEST, signal } = {}) {
-      if (!connection?.request || state.phase !== "up") throw new Disconnected(`${event}: no connection, or no acknowledgements`);
-      return (await connection.request(event, data, timeout, signal)) as never;
+      if (!connection?.request || state.phase !== "up") throw new Disconnected("no connection that acknowledges");
+      return connection.request(event, data, timeout, signal) as never;
     },
   };
 }
 
-/** The same function may be added several times. */
-function added<A extends unknown[], R>(set: Set<(...args: A) => R>, call: (...args: A) => R): () => void {
-  const one = (...args: A) => call(...args);
-  set.add(one);
-  return () => void set.delete(one);
+/** An item is an object of its own, so that the same function may be added several times. */
+function added<T extends unknown[]>(set: Set<T>, item: T): () => void {
+  set.add(item);
+  return () => void set.delete(item);
 }
 
 function once(call: (() => void) | null): () => void {

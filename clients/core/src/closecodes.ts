@@ -2,13 +2,13 @@
 
 import type { Verdict } from "./types.js";
 
-/** Close codes of plain WebSockets. 4408: the client left heartbeats of the node unanswered. */
+/** Close codes of plain WebSockets; others below 3000: `failed`. 4408: the client left heartbeats of the node unanswered. */
 export const closeCodes: Readonly<Record<Verdict, readonly number[]>> = {
   closed: [1000],
   retry: [1001, 1005, 1006, 1014, 1015, 4408],
   "retry-later": [1011, 1013],
   "retry-soon": [1012],
-  failed: [1002, 1003, 1007, 1008, 1009, 1010, 4000, 4004, 4404],
+  failed: [4000, 4004, 4404],
   expired: [4001, 4003, 4401],
   unauthorized: [4403],
 };
@@ -22,9 +22,6 @@ export const socketReasons: Readonly<Partial<Record<Verdict, readonly string[]>>
   expired: ["io server disconnect"],
 };
 
-/** Retries after a code from 3000 on that the table does not have; then `failed`. */
-export const UNKNOWN_RETRIES = 3;
-
 /** The verdict of a close code; undefined for a code of the application that the table does not have. */
 export function verdictOf(code: number): Verdict | undefined {
   for (const verdict in closeCodes) if (closeCodes[verdict as Verdict].includes(code)) return verdict as Verdict;
@@ -36,3 +33,5 @@ export function verdictOfReason(reason: string): Verdict | undefined {
   for (const verdict in socketReasons) if (socketReasons[verdict as Verdict]?.includes(reason)) return verdict as Verdict;
   return undefined;
 }
+
+export { UNKNOWN as UNKNOWN_RETRIES } from "./numbers.js";

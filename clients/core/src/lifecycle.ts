@@ -5,13 +5,15 @@ import type { Lifecycle } from "./types.js";
 type What = Parameters<Parameters<Lifecycle["watch"]>[0]>[0];
 
 /** Events of the window and, as they are captured, of the document. */
-const EVENTS = ["online", "offline", "storage", "pagehide", "pageshow", "resume", "visibilitychange"];
-
-function meaning({ type, persisted }: Event & { persisted?: boolean }): What | undefined {
-  if (type === "visibilitychange") return document.hidden ? "hidden" : "visible";
-  if (type === "pageshow") return persisted ? "back" : undefined;
-  return type === "pagehide" ? "away" : type === "resume" ? "wake" : (type as What);
-}
+const EVENTS: Readonly<Record<string, What>> = {
+  online: "online",
+  offline: "offline",
+  storage: "storage",
+  pagehide: "away",
+  pageshow: "back",
+  resume: "wake",
+  visibilitychange: "visible",
+};
 
 /** The lifecycle of a page. */
 export const page: Lifecycle = {
@@ -19,11 +21,11 @@ export const page: Lifecycle = {
   hidden: () => document.hidden,
   watch(on) {
     const end = new AbortController();
-    const listener = (event: Event) => {
-      const what = meaning(event);
-      if (what) on(what);
+    const listener = ({ type }: Event) => {
+      const what = EVENTS[type] as What;
+      on(what === "visible" && document.hidden ? "hidden" : what);
     };
-    for (const type of EVENTS) addEventListener(type, listener, { capture: true, signal: end.signal });
+    for (const type in EVENTS) addEventListener(type, listener, { capture: true, signal: end.signal });
     return () => end.abort();
   },
 };

@@ -2,30 +2,15 @@
 // times come in with each input, deadlines are part of the state, and the driver (client.ts) carries the effects out.
 
 import { pause } from "./backoff.js";
-import { UNKNOWN_RETRIES, verdictOf } from "./closecodes.js";
-import { answer, beat, isDead, ping, WAKE } from "./heartbeat.js";
+import { verdictOf } from "./closecodes.js";
+import { alive, ping } from "./heartbeat.js";
 import { counted } from "./interest.js";
+import { APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
 import { fresh, interrupt, miss, notice, ran, recover } from "./recovery.js";
 import type { Config, Draft, Effect, Input, Inputs, Phase, State, Timer } from "./state.js";
 import type { Reason, Snapshot, Verdict } from "./types.js";
-
-/** Milliseconds. */
-const SHOWN = 30;
-/** No two attempts are closer than this. */
-const APART = 250;
-const WAKING = 500;
-/** Another tab writes to the storage as often as it likes. */
-const STORAGE = 2_000;
-const TOKEN = 10_000;
-const DOUBT = 10_000;
-const SLEEP = 30_000;
-const MINUTE = 60_000;
-/** Losses are logged once in this time. */
-const LOG = 10_000;
-/** Attempts that never opened, until the reason says what to look at. */
-const REFUSED = 3;
 
 const IDLE: Snapshot = {
   status: "idle",
@@ -49,24 +34,26 @@ const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 const due: Record<Timer, (m: Draft, at: number) => void> = {
   expire: (m) => enqueue(m, m.queue),
   release(m) {
-    for (const { kind, name, users } of m.wanted) if (users < 1 && m.phase === "up") m.effect("tell", kind, name, false);
+    for (const one of m.wanted) if (!one.users && m.phase === "up") m.effect("tell", one, false);
     m.wanted = m.wanted.filter(({ users }) => users);
     if (m.users === 0) leave(m);
   },
   connect(m) {
-    closed(m, 0, "no answer in time", "retry", m.phase === "asking" ? "token" : "network");
+    closed(m, 0, "no answer", "retry", m.phase === "asking" ? "token" : "network");
   },
   pong(m, at) {
-    if (!isDead(m, at)) return;
+    const time = at - m.pinged;
+    // A timer that is late (sleep, a throttled tab) says nothing: it is asked again.
+    if (m.now > at + time) return ping(m, time);
     m.drops += 1;
-    m.reason = { kind: "heartbeat", text: "no answer to a ping" };
-    begin(m, 0);
+    m.reason = { kind: "heartbeat", text: "no answer" };
+    begin(m);
   },
   show,
   stable(m) {
     m.attempt = m.unknown = 0;
   },
-  beat,
+  beat: (m) => ping(m, m.heartbeat.timeout),
   recover,
   retry: attempt,
 };
@@ -84,49 +71,46 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   },
   acquire(m) {
     m.users = (m.users ?? 0) + 1;
-    if (m.users === 1 && m.phase === "off") restart(m);
+    if (m.users === 1) rules.connect(m);
   },
   release(m) {
     if (m.users) m.users -= 1;
-    m.at.release = m.now + m.config.linger;
+    m.at.release = m.now + m.linger;
   },
   token(m) {
-    m.hasToken = true;
     if (m.end === "unauthorized") restart(m);
   },
   ready(m, url, token) {
     m.phase = "opening";
-    m.at.connect = m.now + m.config.connectTimeout;
+    m.at.connect = m.now + m.connectTimeout;
     m.effect("open", url, token);
   },
-  opened(m, pings, node, id) {
+  opened(m, pings, known) {
+    m.recovered = m.wasOpen ? false : null;
+    Object.assign(m, known);
     m.phase = "up";
     m.pings = pings;
-    m.node = node;
-    m.id = id;
+    m.answers = m.heartbeat.always;
     m.refused = 0;
     if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
     m.at.connect = Infinity;
     m.at.show = m.now + SHOWN;
-    m.at.stable = m.now + m.config.stableAfter;
-    for (const { kind, name } of m.wanted) m.effect("tell", kind, name, true);
-    enqueue(m, m.queue);
-    for (const message of m.queue) write(m, message);
+    m.at.stable = m.now + m.stableAfter;
+    for (const one of m.wanted) m.effect("tell", one, true);
+    const { queue } = m;
     enqueue(m, []);
+    for (const message of queue) write(m, message);
   },
-  frame(m, named) {
+  pong(m) {
+    m.latency = m.now - m.pinged;
+    m.pinged = 0;
+    alive(m);
+  },
+  frame(m, event, data) {
     // A server that refuses sends no frame.
     if (!m.shown) show(m);
-    if (named) notice(m, named);
-    else {
-      m.latency = m.now - m.pinged;
-      m.pinged = 0;
-    }
-    m.heard = m.now;
-    if (m.at.pong < Infinity) {
-      m.at.pong = Infinity;
-      beat(m);
-    }
+    notice(m, event, data);
+    alive(m);
   },
   closed,
   send(m, message) {
@@ -137,8 +121,8 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   want(m, kind, name, change) {
     const before = m.wanted.length;
     m.wanted = counted(m.wanted, kind, name, change);
-    if (change < 0) m.at.release = m.now + m.config.linger;
-    else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", kind, name, true);
+    if (change < 0) m.at.release = m.now + m.linger;
+    else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", { kind, name }, true);
   },
   ran,
   handler(m) {
@@ -181,7 +165,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     if (m.phase !== "off") drop(m, "away");
   },
   back(m) {
-    if (m.phase === "away") begin(m, 0);
+    if (m.phase === "away") begin(m);
   },
   storage(m) {
     if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
@@ -189,11 +173,11 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
 };
 
 /** Before the first input. */
-export function initial(config: Config, hasToken: boolean): State {
+export function initial(config: Config): State {
   const begun: Partial<State> = {
     ...IDLE,
+    ...config,
     view: IDLE,
-    config,
     phase: "off",
     turn: 0,
     end: "idle",
@@ -203,7 +187,6 @@ export function initial(config: Config, hasToken: boolean): State {
     unsure: [],
     lost: 0,
     logged: 0,
-    hasToken,
     why: "first",
     tried: 0,
   };
@@ -241,11 +224,11 @@ function look(m: Draft): void {
 function restart(m: Draft): void {
   m.attempt = m.unknown = m.refused = m.doubtful = 0;
   m.end = null;
-  begin(m, 0);
+  begin(m);
 }
 
 /** The next attempt is made at this time, though never sooner than APART after the one before. */
-function begin(m: Draft, at: number): void {
+function begin(m: Draft, at = 0): void {
   drop(m, "waiting");
   m.at.retry = Math.max(at, m.tried + APART);
   if (m.at.retry <= m.now) attempt(m);
@@ -264,7 +247,7 @@ function drop(m: Draft, phase: Phase): void {
   m.effect("drop");
   m.phase = phase;
   m.turn += 1;
-  m.shown = m.answers = false;
+  m.shown = false;
   m.pinged = 0;
   m.at = { ...NEVER, release: m.at.release };
   // A server that refuses accepts and closes at once; it has read nothing.
@@ -283,7 +266,6 @@ function leave(m: Draft): void {
   if (m.end === "idle") return;
   interrupt(m);
   stop(m, "closed");
-  m.reason = null;
 }
 
 function show(m: Draft): void {
@@ -293,44 +275,39 @@ function show(m: Draft): void {
   m.end = m.reason = null;
   m.why = "retry";
   m.unsure = [];
-  if (m.wasOpen) {
-    m.recovered = false;
-    miss(m, "reconnected", m.heard, isShared);
-  } else recover(m);
+  if (m.recovered === false) miss(m, "reconnected", m.heard, isShared);
+  else recover(m);
   m.wasOpen = true;
-  m.heard = m.now;
-  if (m.config.heartbeat.always) answer(m);
+  alive(m);
 }
 
 function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reason["kind"] = code === 1006 ? "network" : "closed", after = 0): void {
-  const verdict = m.config.closeCodes[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN_RETRIES ? "retry" : "failed");
+  const verdict = m.closeCodes[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
   if (m.phase === "opening") {
     m.why = "refused";
     m.refused += 1;
   }
   if (m.shown) m.drops += 1;
   // The browser does not say why a handshake failed: the server refused, or there is no network.
-  m.reason = m.refused < REFUSED ? { kind, ...(code && { code }), text } : { kind: "refused", code, text: `never opened: check url, token, origins and server. ${text}` };
+  m.reason = m.refused < REFUSED ? { kind, ...(code && { code }), text } : { kind: "refused", code, text: `never opened: check url, token, origins, server. ${text}` };
   drop(m, "waiting");
   if (code === 1013 && m.wasOpen) miss(m, "gap", m.heard, false, text);
-  if (verdict !== "expired") {
-    if (verdict.startsWith("retry")) retry(m, verdict, after);
-    else stop(m, verdict as "failed");
-  } else if (m.hasToken && m.now >= m.doubtful) {
+  if (verdict.startsWith("retry")) retry(m, verdict, after);
+  else if (verdict === "expired" && m.now >= m.doubtful) {
     m.doubtful = Infinity;
     m.why = "expired";
-    begin(m, 0);
-  } else stop(m, "unauthorized");
+    begin(m);
+  } else stop(m, verdict === "expired" ? "unauthorized" : (verdict as "failed"));
 }
 
 function retry(m: Draft, verdict: Verdict, after: number): void {
-  const { backoff } = m.config;
+  const { backoff } = m;
   // A node that stops is not a failure.
   const isFailure = verdict !== "retry-soon";
   const isSpent = isFailure && m.attempt >= backoff.attempts;
   if (isSpent && backoff.giveUp) return stop(m, "failed");
   const wait = isSpent ? Math.max(MINUTE, after) : pause(verdict, m.attempt, m.random, after, backoff);
-  if (isFailure && !isSpent) m.attempt += 1;
+  if (isFailure) m.attempt += 1;
   m.end = isSpent ? "failed" : null;
   begin(m, Math.max(m.now + wait, m.hidden && m.tried + MINUTE));
 }
@@ -348,8 +325,8 @@ function write(m: Draft, message: Queued): void {
 
 /** Keeps what the limits allow, and counts the rest. */
 function enqueue(m: Draft, messages: readonly Queued[]): void {
-  m.queue = kept(messages, m.now, m.config.outbox);
-  m.at.expire = m.queue[0] ? m.queue[0].at + m.config.outbox.age : Infinity;
+  m.queue = kept(messages, m.now, m.outbox);
+  m.at.expire = m.queue[0] ? m.queue[0].at + m.outbox.age : Infinity;
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;

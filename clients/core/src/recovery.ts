@@ -1,12 +1,9 @@
 // What may have been missed, and loading it anew: live → missed → recovering → live.
 
-import { jitter, SOON } from "./backoff.js";
-import { answer } from "./heartbeat.js";
+import { jitter } from "./backoff.js";
+import { AGAIN, SOON } from "./numbers.js";
 import type { Draft } from "./state.js";
-import type { Missed, Named } from "./types.js";
-
-/** Handlers that have failed wait at least this long. */
-const AGAIN = 1_000;
+import type { Missed } from "./types.js";
 
 /** Something may be missing since then. It joins what has not been loaded anew, and what is being loaded begins anew. */
 export function miss(m: Draft, reason: Missed["reason"], since: number, isShared?: boolean, detail?: string, groups: readonly string[] | null = null): void {
@@ -37,16 +34,16 @@ export function interrupt(m: Draft): void {
 
 /** Handlers start when the connection is open. */
 export function recover(m: Draft): void {
-  if (!m.missed || !m.shown) return;
+  if (m.recovery !== "missed" || !m.shown) return;
   m.recovery = "recovering";
-  m.effect("recover", m.missed);
+  m.effect("recover", m.missed as Missed);
 }
 
 /** All handlers have succeeded; one has failed; there was none (null). */
 export function ran(m: Draft, ok: boolean | null): void {
-  if (ok) return fresh(m);
   m.recovery = "missed";
-  if (ok !== null) m.at.recover = m.now + AGAIN + jitter(m.reruns++, m.random, m.config.backoff);
+  if (ok) fresh(m);
+  else if (ok !== null) m.at.recover = m.now + AGAIN + jitter(m.reruns++, m.random, m.backoff);
 }
 
 /** What is shown has been loaded anew. */
@@ -57,20 +54,14 @@ export function fresh(m: Draft): void {
   m.recovery = "live";
 }
 
-/** Frames for the client itself: who serves it, events that were lost, how a replay went. */
-export function notice(m: Draft, { event, data }: Named): void {
-  const { v, node, id, reason, groups, outcome } = Object(data) as { v: unknown; node: string; id: string; reason: string; groups: string[]; outcome: string };
+/** Frames for the client itself: who serves it, and events that were lost. */
+export function notice(m: Draft, event: string | undefined, data: unknown): void {
+  const { v, node, id, reason, groups } = Object(data) as { v: unknown; node: string; id: string; reason: string; groups: string[] };
+  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
   // Applications may have a "hello" of their own.
   if (event === "hello" && v === 1) {
     m.node = node;
     m.id = id;
-    answer(m);
-  }
-  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
-  if (event !== "resume") return;
-  if (outcome === "impossible") miss(m, outcome, m.heard, false, reason);
-  else if (m.missed?.reason === "reconnected" && outcome !== "new") {
-    m.recovered = true;
-    fresh(m);
+    m.answers = m.heartbeat.interval < Infinity;
   }
 }

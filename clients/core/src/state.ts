@@ -3,7 +3,7 @@
 import type { Backoff } from "./backoff.js";
 import type { Kind, Wanted } from "./interest.js";
 import type { OutboxLimits, Queued } from "./outbox.js";
-import type { Missed, Named, Reason, Snapshot, TokenContext, Verdict } from "./types.js";
+import type { ConnectionEvents, Missed, Reason, Snapshot, TokenContext, Verdict } from "./types.js";
 
 /** The options, with their defaults. */
 export interface Config {
@@ -27,9 +27,8 @@ export type Timer = "expire" | "release" | "connect" | "pong" | "show" | "stable
 /** `off`: nothing is tried. `asking`: for a token. `up`: the socket is open. `away`: the page was put aside. */
 export type Phase = "off" | "waiting" | "asking" | "opening" | "up" | "away";
 
-/** What the application sees is part of it, and `view` is the object that it gets. */
-export interface State extends Snapshot {
-  readonly config: Config;
+/** The options and what the application sees are part of it; `view` is the object that the application gets. */
+export interface State extends Snapshot, Config {
   readonly view: Snapshot;
   readonly now: number;
   readonly phase: Phase;
@@ -47,8 +46,6 @@ export interface State extends Snapshot {
   readonly unsure: readonly Queued[];
   readonly lost: number;
   readonly logged: number;
-  /** Whether there is a token to be shown. */
-  readonly hasToken: boolean;
   readonly why: TokenContext["why"];
   /** Retries after a code that the table does not have, and attempts in a row that never opened. */
   readonly unknown: number;
@@ -71,6 +68,9 @@ export interface State extends Snapshot {
   readonly reruns: number;
 }
 
+/** What a transport knows of its connection; `recovered`: the server replays what was missed. */
+export type Known = Parameters<ConnectionEvents["opened"]>[0];
+
 /** Names of inputs, and what comes with them. */
 export interface Inputs {
   connect: [];
@@ -82,9 +82,11 @@ export interface Inputs {
   token: [];
   /** The token and the address for the attempt are there. */
   ready: [url: string | URL, token: string | null];
-  opened: [pings: boolean, node: string | null, id: string | null];
-  /** null: the answer to a ping. */
-  frame: [named: Named | null];
+  opened: [pings: boolean, known?: Known];
+  /** The answer to a ping. */
+  pong: [];
+  /** Without `event`, if the dialect has read none. */
+  frame: [event?: string | undefined, data?: unknown];
   closed: [code: number, text: string, verdict?: Verdict | undefined, kind?: Reason["kind"] | undefined, after?: number | undefined];
   send: [message: Queued];
   /** The connection did not take it. */
@@ -117,7 +119,7 @@ export interface Effects {
   drop: [];
   ping: [];
   send: [message: Queued];
-  tell: [kind: Kind, name: string, wanted: boolean];
+  tell: [what: { readonly kind: Kind; readonly name: string }, wanted: boolean];
   recover: [missed: Missed];
   abort: [];
   lost: [text: string];

@@ -1,7 +1,7 @@
 // A client for tests of an application: the real state machine, with the test in the place of the server, the network
 // and the clock.
 
-import { makeClient, type Clock } from "./client.js";
+import { createClient, type Clock } from "./client.js";
 import { Disconnected, TimedOut } from "./errors.js";
 import type { Client, ConnectionEvents, Data, Dialect, Events, Lifecycle, Name, Named, Options, Transport, Verdict } from "./types.js";
 
@@ -109,7 +109,7 @@ export function createTestClient<E = Events>({ now: time = Date.now(), random = 
       return () => (tell = () => undefined);
     },
   };
-  const client = makeClient<E>({ url: "wss://server.test/", ...options, dialect: transport.dialect, transport, lifecycle }, clock);
+  const client = createClient<E>({ url: "wss://server.test/", ...options, dialect: transport.dialect, transport, lifecycle }, clock);
 
   const accept = () => {
     isAwaited = false;

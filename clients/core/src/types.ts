@@ -103,8 +103,11 @@ export type TokenIn = "query" | "subprotocol" | "auth";
 
 /** What a connection tells the client, never before `open` has returned it; nothing more after `closed`. */
 export interface ConnectionEvents {
-  /** With what the transport knows of the connection itself; a `hello` of the node says more. */
-  opened(known?: { readonly node: string | null; readonly id: string | null }): void;
+  /**
+   * With what the transport knows of the connection itself; a `hello` of the node says more. `recovered`: the server
+   * replays all that was missed.
+   */
+  opened(known?: { readonly node: string | null; readonly id: string | null; readonly recovered?: boolean }): void;
   /** A frame: parsed JSON or text (WebSocket), `{event, data, args}` (Socket.IO). */
   frame(frame: unknown): void;
   /** `verdict` where the transport knows better than the table of close codes; `code` is 0 where there is none. */

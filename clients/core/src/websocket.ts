@@ -1,7 +1,7 @@
 // Connections over a plain WebSocket: of the page, or of a class that the application hands in (Node, tests).
 
 import { typed } from "./dialect.js";
-import type { Connection, ConnectionEvents, OpenRequest, Transport } from "./types.js";
+import type { Transport } from "./types.js";
 
 /** What is used of a WebSocket. */
 export interface WebSocketLike {
@@ -26,38 +26,39 @@ export function webSocket(options: WebSocketOptions = {}): Transport {
   return {
     tokenIn: "query",
     dialect: typed,
-    anywhere: options.WebSocket !== undefined,
-    open: (request, events) => open(options.WebSocket ?? WebSocket, request, events),
-  };
-}
-
-function open(Socket: new (url: string, protocols?: string[]) => WebSocketLike, { url, token, tokenIn }: OpenRequest, events: ConnectionEvents): Connection {
-  // React Native's URL has no setters.
-  const address = new URL(url.href.replace(/^http/, "ws"));
-  address.searchParams.set("cg", "1");
-  const isInProtocol = token !== null && tokenIn === "subprotocol";
-  if (token !== null && !isInProtocol) address.searchParams.set("token", token);
-  const socket = new Socket(address.href, isInProtocol ? ["access_token", token] : []);
-  socket.onopen = () => events.opened();
-  socket.onmessage = ({ data }: { data: unknown }) => events.frame(parsed(data));
-  socket.onclose = ({ code, reason }: { code: number; reason: string }) => events.closed({ code, text: reason });
-  // `close` follows. Node's classes throw where nothing listens.
-  socket.onerror = () => undefined;
-  return {
-    send(frame) {
-      const isOpen = socket.readyState === OPEN;
-      if (isOpen) socket.send(JSON.stringify(frame));
-      return isOpen;
+    anywhere: !!options.WebSocket,
+    open({ url, token, tokenIn }, events) {
+      const protocols: string[] = [];
+      // React Native's URL has no setters.
+      const address = new URL(url.href.replace(/^http/, "ws"));
+      address.searchParams.set("cg", "1");
+      if (token !== null) {
+        if (tokenIn === "subprotocol") protocols.push("access_token", token);
+        else address.searchParams.set("token", token);
+      }
+      const socket = new (options.WebSocket ?? WebSocket)(address.href, protocols) as WebSocketLike;
+      socket.onopen = () => events.opened();
+      socket.onmessage = ({ data }: { data: string }) => events.frame(parsed(data));
+      socket.onclose = ({ code, reason }: { code: number; reason: string }) => events.closed({ code, text: reason });
+      // `close` follows. Node's classes throw where nothing listens.
+      socket.onerror = () => undefined;
+      return {
+        send(frame) {
+          const isOpen = socket.readyState === OPEN;
+          if (isOpen) socket.send(JSON.stringify(frame));
+          return isOpen;
+        },
+        ping: () => socket.send("ping"),
+        close: (code) => socket.close(code),
+      };
     },
-    ping: () => socket.send("ping"),
-    close: (code) => socket.close(code),
   };
 }
 
-/** JSON, or what it is. */
-function parsed(content: unknown): unknown {
+/** JSON, or what it is: other text, or bytes. */
+function parsed(content: string): unknown {
   try {
-    return typeof content === "string" ? JSON.parse(content) : content;
+    return JSON.parse(content);
   } catch {
     return content;
   }

@@ -65,7 +65,7 @@ describe("back-off", () => {
     const machine = new Machine({ backoff: { attempts: 5 } });
     for (let n = 0; n < 5; n += 1) expect(machine.refused().view.status).toBe("reconnecting");
     machine.refused();
-    expect([machine.view.status, machine.view.attempt, machine.wait]).toEqual(["failed", 5, 60_000]);
+    expect([machine.view.status, machine.view.attempt, machine.wait]).toEqual(["failed", 6, 60_000]);
     // In the background: the status does not change until it is open.
     expect(machine.pass(60_000).done).toEqual(["ask"]);
     expect(machine.view.status).toBe("failed");
@@ -95,24 +95,24 @@ describe("back-off", () => {
 
 describe("open", () => {
   it("is shown 30 ms after the socket's open", () => {
-    const machine = new Machine().input("connect").input("ready", "wss://node/", null).input("opened", true, "n", "i").pass(29);
+    const machine = new Machine().input("connect").input("ready", "wss://node/", null).input("opened", true, { node: "n", id: "i" }).pass(29);
     expect(machine.view).toMatchObject({ status: "connecting", node: "n", id: "i" });
     expect(machine.pass(1).view).toMatchObject({ status: "open", since: BEGIN + 30, recovered: null, recovery: "live", reason: null });
   });
 
   it("is shown with the first frame", () => {
-    const machine = new Machine().input("connect").input("ready", "wss://node/", null).input("opened", true, null, null).frame("x");
+    const machine = new Machine().input("connect").input("ready", "wss://node/", null).input("opened", true).frame("x");
     expect(machine.view.status).toBe("open");
   });
 
   it("is never shown of a socket that is accepted and closed, and what it was given waits", () => {
     const machine = new Machine({ token: "t" });
     const message = { event: "a", data: 1, size: 1, at: BEGIN };
-    machine.input("send", message).input("connect").input("ready", "wss://node/", "t").input("opened", true, null, null);
+    machine.input("send", message).input("connect").input("ready", "wss://node/", "t").input("opened", true);
     expect(machine.effects).toEqual([["send", message]]);
     machine.closed(4401);
     expect(machine.view).toMatchObject({ status: "reconnecting", queued: 1, drops: 0 });
-    machine.pass(250).input("ready", "wss://node/", "t").input("opened", true, null, null);
+    machine.pass(250).input("ready", "wss://node/", "t").input("opened", true);
     expect(machine.effects).toEqual([["send", message]]);
     machine.pass(30).closed(1006);
     expect(machine.view).toMatchObject({ queued: 0, drops: 1 });
@@ -122,7 +122,7 @@ describe("open", () => {
     const machine = new Machine().input("connect").input("ready", "wss://node/", null).pass(19_999);
     expect(machine.view.status).toBe("connecting");
     machine.pass(1);
-    expect(machine.view).toMatchObject({ status: "reconnecting", reason: { kind: "network", text: "no answer in time" } });
+    expect(machine.view).toMatchObject({ status: "reconnecting", reason: { kind: "network", text: "no answer" } });
     const quick = new Machine({ connectTimeout: 1_000 }).input("connect").input("ready", "wss://node/", null).pass(1_000);
     expect(quick.done[0]).toBe("drop");
   });
@@ -134,7 +134,7 @@ describe("heartbeat", () => {
     machine.pass(20_000).frame("x").pass(24_999);
     expect(machine.done).toEqual([]);
     expect(machine.pass(1).done).toEqual(["ping"]);
-    machine.pass(120).input("frame", null);
+    machine.pass(120).input("pong");
     expect(machine.view.latency).toBe(120);
     expect(machine.pass(24_999).done).toEqual([]);
     expect(machine.pass(1).done).toEqual(["ping"]);
@@ -165,8 +165,8 @@ describe("heartbeat", () => {
     expect(new Machine().opened().pass(600_000).done).toEqual([]);
     expect(new Machine({ heartbeat: false }).greeted().pass(600_000).done).toEqual([]);
     expect(new Machine({ heartbeat: { interval: 5_000, timeout: 1_000 } }).opened().pass(6_000).done).toEqual(["ping", "drop", "ask"]);
-    // The transport has its own.
-    expect(new Machine().opened(false).pass(600_000).done).toEqual([]);
+    // The transport has its own, and looks at it.
+    expect(new Machine().opened(false).pass(600_000).done).toEqual(["ping"]);
     expect(new Machine().opened().frame("hello", { text: "of the application" }).pass(600_000).done).toEqual([]);
   });
 });
@@ -261,7 +261,7 @@ describe("offline", () => {
   it("is the status only when the connection is closed", () => {
     const machine = new Machine().greeted().input("offline");
     expect(machine.view).toMatchObject({ status: "open", online: false });
-    machine.input("frame", null).closed(1006);
+    machine.input("pong").closed(1006);
     expect(machine.view).toMatchObject({ status: "offline", online: false });
     expect(machine.wait).toBe(500);
     machine.input("online");
@@ -274,7 +274,7 @@ describe("tokens", () => {
     const machine = new Machine({ token: "t" }).input("connect").pass(9_999);
     expect(machine.view.status).toBe("connecting");
     expect(machine.pass(1).done).toContain("drop");
-    expect(machine.view).toMatchObject({ status: "reconnecting", reason: { kind: "token", text: "no answer in time" } });
+    expect(machine.view).toMatchObject({ status: "reconnecting", reason: { kind: "token", text: "no answer" } });
   });
 
   it("stop the client where there is none", () => {
@@ -319,7 +319,7 @@ describe("a connection that never opened", () => {
     expect(machine.view.reason).toEqual({ kind: "network", code: 1006, text: "" });
     machine.refused();
     expect(machine.view).toMatchObject({ status: "reconnecting", reason: { kind: "refused", code: 1006 } });
-    expect(machine.view.reason?.text).toContain("check url, token, origins and server");
+    expect(machine.view.reason?.text).toContain("check url, token, origins, server");
     machine.opened().closed(1006).refused();
     expect(machine.view.reason?.kind).toBe("network");
   });
@@ -329,10 +329,10 @@ describe("a connection that never opened", () => {
 const outcomes: Record<Verdict, readonly [string, number | null]> = {
   closed: ["closed", null],
   retry: ["reconnecting", 1_000],
-  "retry-later": ["reconnecting", 5_000],
+  "retry-later": ["reconnecting", 6_000],
   "retry-soon": ["reconnecting", 2_000],
   failed: ["failed", null],
-  expired: ["unauthorized", null],
+  expired: ["reconnecting", null],
   unauthorized: ["unauthorized", null],
 };
 
@@ -350,13 +350,17 @@ describe("close codes", () => {
     expect(machine.view.drops).toBe(1);
   });
 
+  it.each([1002, 1003, 1007, 1008, 1009, 1010])("%i: failed", (code) => {
+    expect(after(code).view).toMatchObject({ status: "failed", retryAt: null });
+  });
+
   it("has the table of the contract", () => {
     expect(closeCodes).toEqual({
       closed: [1000],
       retry: [1001, 1005, 1006, 1014, 1015, 4408],
       "retry-later": [1011, 1013],
       "retry-soon": [1012],
-      failed: [1002, 1003, 1007, 1008, 1009, 1010, 4000, 4004, 4404],
+      failed: [4000, 4004, 4404],
       expired: [4001, 4003, 4401],
       unauthorized: [4403],
     });
@@ -488,15 +492,12 @@ describe("recovery", () => {
     expect(machine.opened().all.map(([name]) => name)).toContain("recover");
   });
 
-  it("takes the server's word that everything was replayed, or cannot be (N6)", () => {
-    const replayed = new Machine().opened().closed(1006).opened().frame("resume", { outcome: "replayed" });
-    expect(replayed.view).toMatchObject({ recovery: "live", missed: null, recovered: true });
-    const current = new Machine().opened().closed(1006).opened().frame("resume", { outcome: "current" });
-    expect(current.view).toMatchObject({ recovery: "live", recovered: true });
-    const impossible = new Machine().opened().closed(1006).opened().frame("resume", { outcome: "impossible", reason: "epoch" });
-    expect(impossible.view).toMatchObject({ recovered: false, missed: { reason: "impossible", detail: "epoch" } });
-    const fresh = new Machine().opened().closed(1006).opened().frame("resume", { outcome: "new" });
-    expect(fresh.view).toMatchObject({ recovered: false, missed: { reason: "reconnected" } });
+  it("takes the transport's word that the server replays everything (N6)", () => {
+    const machine = new Machine().opened().closed(1006).pass(500).input("ready", "wss://node/", null);
+    machine.input("opened", true, { node: null, id: null, recovered: true }).pass(30);
+    expect(machine.view).toMatchObject({ status: "open", recovery: "live", missed: null, recovered: true });
+    machine.closed(1006).opened();
+    expect(machine.view).toMatchObject({ recovery: "recovering", recovered: false });
   });
 });
 
@@ -547,13 +548,14 @@ describe("the outbox", () => {
 });
 
 describe("interest", () => {
-  const told = (machine: Machine) => machine.effects.flatMap((effect) => (effect[0] === "tell" ? [[effect[2], effect[3]]] : []));
+  const told = (machine: Machine) => machine.effects.flatMap((effect) => (effect[0] === "tell" ? [[effect[1].name, effect[2]]] : []));
 
   it("is sent as a whole on every open, in the order of first asking, before the outbox", () => {
     const machine = new Machine().input("want", "room", "b", 1).input("want", "topic", "a", 1).input("want", "room", "b", 1);
     machine.input("send", { event: "x", data: null, size: 1, at: machine.now });
-    machine.input("connect").input("ready", "wss://node/", null).input("opened", true, null, null);
-    expect(machine.effects.map(([name, , what]) => what ?? name)).toEqual(["b", "a", "send"]);
+    machine.input("connect").input("ready", "wss://node/", null).input("opened", true);
+    expect(told(machine)).toEqual([["b", true], ["a", true]]);
+    expect(machine.done).toEqual(["tell", "tell", "send"]);
     machine.pass(30).closed(1006).opened();
     expect(machine.all.filter(([name]) => name === "tell")).toHaveLength(4);
   });
@@ -570,7 +572,7 @@ describe("interest", () => {
     expect(told(machine.pass(1_000))).toEqual([]);
     // Opened while it lingers, and wanted again.
     machine.input("want", "room", "a", -1).closed(1006).input("reconnect").pass(0).input("ready", "wss://node/", null);
-    expect(told(machine.input("opened", true, null, null))).toEqual([["a", true]]);
+    expect(told(machine.input("opened", true))).toEqual([["a", true]]);
     expect(told(machine.input("want", "room", "a", 1).pass(1_000))).toEqual([]);
   });
 });

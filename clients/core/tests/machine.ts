@@ -3,7 +3,7 @@
 import { configure } from "../src/client.js";
 import { deadline, initial, step } from "../src/machine.js";
 import type { Effect, Input, State } from "../src/state.js";
-import type { Named, Options, Snapshot, Verdict } from "../src/types.js";
+import type { Options, Snapshot, Verdict } from "../src/types.js";
 
 /** 2026-11-19; any will do, if it is not 0. */
 export const BEGIN = 1_795_000_000_000;
@@ -17,7 +17,7 @@ export class Machine {
   readonly all: Effect[] = [];
 
   constructor(options: Options = {}) {
-    this.state = initial(configure(options), options.token !== undefined);
+    this.state = initial(configure(options));
     this.input("page", true, false);
   }
 
@@ -54,7 +54,7 @@ export class Machine {
     if (this.state.phase === "off") this.input("connect");
     if (this.state.phase === "waiting") this.pass((this.state.retryAt ?? 0) - this.now);
     if (this.state.phase === "asking") this.input("ready", "wss://node/", null);
-    return this.input("opened", pings, null, null).pass(30);
+    return this.input("opened", pings).pass(30);
   }
 
   /** As `opened`, by a server that answers pings. */
@@ -63,8 +63,7 @@ export class Machine {
   }
 
   frame(event: string, data?: unknown): this {
-    const named: Named = { event, data };
-    return this.input("frame", named);
+    return this.input("frame", event, data);
   }
 
   closed(code: number, text = "", verdict?: Verdict): this {

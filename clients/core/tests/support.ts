@@ -1,6 +1,6 @@
 // A clock that the test turns, and a transport whose server is the test.
 
-import { makeClient } from "../src/client.js";
+import { createClient } from "../src/client.js";
 import type { Clock } from "../src/client.js";
 import { typed } from "../src/dialect.js";
 import type { Client, Connection, ConnectionEvents, Lifecycle, OpenRequest, Options, Transport, Verdict } from "../src/types.js";
@@ -142,7 +142,7 @@ export function rig(options: Options = {}, how: { pings?: boolean } = {}): Rig {
       return socket;
     },
   };
-  const client = makeClient<Record<string, unknown>>({ url: "wss://node/ws/", transport, lifecycle, ...options }, clock);
+  const client = createClient<Record<string, unknown>>({ url: "wss://node/ws/", transport, lifecycle, ...options }, clock);
   const statuses: string[] = [];
   client.subscribe(() => {
     const { status } = client.snapshot();

@@ -15,37 +15,33 @@ export interface Scope {
   readonly client: AnyClient;
   readonly name: string | undefined;
   /** Who is logged in: null without a login, undefined if it is not known. */
-  readonly user: string | null | undefined;
+  readonly user: string | number | null | undefined;
   readonly labels: object | undefined;
   readonly parent: Scope | null;
 }
 
 export const ScopeContext: Context<Scope | null> = createContext<Scope | null>(null);
 
-/** The names in an error message; presets have their own. */
+/** The names in an error message. */
 export interface Words {
   readonly provider: string;
   readonly from: string;
 }
 
-const WORDS: Words = { provider: "ChannelgateProvider", from: "@channelgate/react" };
-
-/** What the nearest provider hands down, or the one with this name. Throws an error that says what to do. */
+/** What the nearest provider hands down, or the one with this name. `words` are those of a preset. */
 export function useScope(hook: string, name?: string, words?: Words): Scope {
   return find(useContext(ScopeContext), hook, name, words);
 }
 
-/** The client of a hook. A hook that is given a client works outside of providers as well. */
+/** The client of a hook. A hook that is given one works outside of providers as well. */
 export function useClientOf<E = Events>(hook: string, of?: Of, words?: Words): Client<E> {
   const nearest = useContext(ScopeContext);
-  const client = typeof of === "object" ? of : find(nearest, hook, of, words).client;
-  return client as unknown as Client<E>;
+  return (typeof of === "object" ? of : find(nearest, hook, of, words).client) as unknown as Client<E>;
 }
 
-function find(nearest: Scope | null, hook: string, name?: string, words: Words = WORDS): Scope {
-  let scope = nearest;
-  while (scope && name !== undefined && scope.name !== name) scope = scope.parent;
-  if (scope) return scope;
-  const named = name === undefined ? "" : ` with name="${name}"`;
-  throw new Error(`${hook} must be used within a ${words.provider}${named} (both from "${words.from}")`);
+/** The error says what to do. The users of a preset do not know that its provider has a name. */
+function find(scope: Scope | null, hook: string, name?: string, words?: Words): Scope {
+  for (; scope; scope = scope.parent) if (name === undefined || scope.name === name) return scope;
+  const { provider, from } = words ?? { provider: `ChannelgateProvider${name === undefined ? "" : ` with name="${name}"`}`, from: "@channelgate/react" };
+  throw new Error(`${hook} must be used within a ${provider} (both from "${from}")`);
 }

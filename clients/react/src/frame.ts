@@ -9,17 +9,16 @@ const HIDDEN = 250;
 /** Calls the listener in the next frame, once, however often it is asked for until then. */
 export function frame(listener: () => void): void {
   if (pending.size === 0) {
-    const hasFrames = typeof requestAnimationFrame === "function";
     const flush = () => {
       clearTimeout(timer);
-      if (hasFrames) cancelAnimationFrame(request);
+      globalThis.cancelAnimationFrame?.(request);
       const listeners = [...pending];
       pending.clear();
       for (const changed of listeners) changed();
     };
     // Both: a tab that is hidden meanwhile gets no frame.
     const timer = setTimeout(flush, HIDDEN);
-    const request = hasFrames ? requestAnimationFrame(flush) : 0;
+    const request = globalThis.requestAnimationFrame?.(flush);
   }
   pending.add(listener);
 }

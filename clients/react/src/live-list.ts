@@ -66,6 +66,6 @@ export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extend
 function usePersistUser(persist: Persist | undefined): string | null | undefined {
   const scope = useContext(ScopeContext);
   if (!persist) return undefined;
-  if (persist.user === undefined) return scope?.user;
-  return persist.user === null ? null : String(persist.user);
+  const user = persist.user === undefined ? scope?.user : persist.user;
+  return user === undefined || user === null ? user : String(user);
 }

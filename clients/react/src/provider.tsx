@@ -6,6 +6,7 @@ import { useContext, useEffect, useMemo, useRef, type ReactNode } from "react";
 
 import { ScopeContext, type AnyClient, type Scope } from "./context.js";
 import { useLatest } from "./hooks/latest.js";
+import type { Labels } from "./labels.js";
 
 interface Common {
   /** Tells providers apart that are nested: `useClient("name")`. */
@@ -15,8 +16,8 @@ interface Common {
    * made anew when another token is given as a text, since that may be another user's.
    */
   user?: string | number | null | undefined;
-  /** Texts of the components. */
-  labels?: object | undefined;
+  /** Words of the components, in another language (`labels/de`) or of the application; English is below them. */
+  labels?: Partial<Labels> | undefined;
   children?: ReactNode;
 }
 
@@ -37,7 +38,7 @@ export type ChannelgateProviderProps = UrlProps | ClientProps;
 
 /** Gives a client to the hooks and components below it: one connection, however many there are. */
 export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode {
-  const { name, labels, children, client: given, url, token, user: who } = props as Common & Options & { client?: AnyClient };
+  const { name, labels, children, client: given, url, token, user } = props as Common & Options & { client?: AnyClient };
   const parent = useContext(ScopeContext);
   const current = useLatest(token);
   const place = typeof url === "function" ? "" : String(url);
@@ -46,7 +47,6 @@ export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode 
     // eslint-disable-next-line react-hooks/exhaustive-deps -- options count when the client is made
     [given, place],
   );
-  const user = who === undefined || who === null ? who : String(who);
   useToken(client, token, user, current);
   useEffect(() => client.acquire(), [client]);
   const scope = useMemo<Scope>(() => ({ client, name, labels, user, parent }), [client, name, labels, user, parent]);
@@ -68,7 +68,7 @@ function latestToken(current: Current): Token {
 }
 
 /** Follows another token; connects anew for another user. */
-function useToken(client: AnyClient, token: Token | undefined, user: string | null | undefined, current: Current) {
+function useToken(client: AnyClient, token: Token | undefined, user: Scope["user"], current: Current) {
   // A text that does not say whose it is may be that of another user.
   const identity = user === undefined && typeof token !== "function" ? token : user;
   const before = useRef({ client, token, identity });

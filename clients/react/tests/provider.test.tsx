@@ -210,25 +210,45 @@ describe("props", () => {
     await expect.poll(page.text).toBe("open ");
     page.render(<Tree url="/ws/" transport={transport} token={() => "b"} />);
     await frames();
+    expect(page.text()).toBe("open ");
     expect(transport.sockets).toHaveLength(1);
     transport.last.drop(1012);
     await expect.poll(() => transport.sockets.length, { timeout: 4_000 }).toBe(2);
     expect(transport.last.asked.token).toBe("b");
   });
 
-  const jwt = (id: number, jti: string) => `e30.${btoa(JSON.stringify({ user_id: id, jti })).replace(/=+$/, "")}.x`;
-
-  it("a fresh token of the same user keeps the connection; one of another user makes it anew", async () => {
+  it("a fresh token of the same user keeps the connection", async () => {
     const transport = scripted();
-    const page = mount(<Tree url="/ws/" transport={transport} token={jwt(7, "a")} />);
+    const page = mount(<Tree url="/ws/" transport={transport} token="a" user={7} />);
     await expect.poll(page.text).toBe("open ");
-    page.render(<Tree url="/ws/" transport={transport} token={jwt(7, "b")} />);
+    page.render(<Tree url="/ws/" transport={transport} token="b" user={7} />);
     await frames();
+    expect(page.text()).toBe("open ");
     expect(transport.sockets).toHaveLength(1);
-    page.render(<Tree url="/ws/" transport={transport} token={jwt(8, "c")} />);
+    transport.last.drop(1012);
+    await expect.poll(() => transport.sockets.length, { timeout: 4_000 }).toBe(2);
+    expect(transport.last.asked.token).toBe("b");
+  });
+
+  it("another token may be that of another user, and makes the connection anew", async () => {
+    const transport = scripted();
+    const page = mount(<Tree url="/ws/" transport={transport} token="a" />);
+    await expect.poll(page.text).toBe("open ");
+    page.render(<Tree url="/ws/" transport={transport} token="b" />);
     await expect.poll(() => transport.sockets.length).toBe(2);
     await expect.poll(() => transport.alive).toBe(1);
-    expect(transport.last.asked.token).toBe(jwt(8, "c"));
+    expect(transport.last.asked.token).toBe("b");
+  });
+
+  it("a fresh token leaves unauthorized", async () => {
+    const transport = scripted();
+    const page = mount(<Tree url="/ws/" transport={transport} token="a" user={7} />);
+    await expect.poll(page.text).toBe("open ");
+    transport.last.drop(4403);
+    await expect.poll(page.text).toBe("unauthorized ");
+    page.render(<Tree url="/ws/" transport={transport} token="b" user={7} />);
+    await expect.poll(page.text).toBe("open ");
+    expect(transport.last.asked.token).toBe("b");
   });
 
   it("a token that is taken away ends the connection, and the next one begins another", async () => {
@@ -250,6 +270,7 @@ describe("props", () => {
     await expect.poll(page.text).toBe("open ");
     page.render(<Tree url="/ws/" transport={transport} token={() => "t"} user={7} />);
     await frames();
+    expect(page.text()).toBe("open ");
     expect(transport.sockets).toHaveLength(1);
     page.render(<Tree url="/ws/" transport={transport} token={() => "t"} user={8} />);
     await expect.poll(() => transport.sockets.length).toBe(2);
@@ -293,6 +314,24 @@ describe("on a server", () => {
       </p>
     );
   }
+  it("hydrates with a client that is open already: first as the server has rendered it", async () => {
+    const client = createClient({ url: "/ws/", transport: scripted() });
+    client.connect();
+    await expect.poll(() => client.snapshot().status).toBe("open");
+    const element = document.createElement("div");
+    const tree = (
+      <ChannelgateProvider client={client}>
+        <Shown />
+      </ChannelgateProvider>
+    );
+    element.innerHTML = renderToString(tree);
+    expect(element.textContent).toBe("idle ");
+    const root = hydrateRoot(element, tree, { onRecoverableError: (error) => console.error(error) });
+    await expect.poll(() => element.textContent).toBe("open ");
+    root.unmount();
+    client.disconnect();
+  });
+
   const app = (transport: ReturnType<typeof scripted>) => (
     <ChannelgateProvider url="/ws/" transport={transport}>
       <App transport={transport} />

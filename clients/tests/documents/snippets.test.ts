@@ -36,7 +36,7 @@ function snippetsOf(page: string, markdown: string): Snippet[] {
 /** Type-checks snippets; one line for each error: page-number.tsx(line,column): what. */
 function errorsOf(snippets: readonly Snippet[]): string[] {
   const own = mkdtempSync(join(folder, "check-"));
-  const config = { extends: "../../../tsconfig.json", compilerOptions: { noUnusedLocals: false, noUnusedParameters: false }, include: [".", "../../given.d.ts"] };
+  const config = { extends: "../../../tsconfig.json", compilerOptions: { noUnusedLocals: false, noUnusedParameters: false }, include: [".", "../../given.d.ts", "../../../../core/tests/ws.d.ts"] };
   writeFileSync(join(own, "tsconfig.json"), JSON.stringify(config));
   for (const { name, text } of snippets) {
     mkdirSync(dirname(join(own, name)), { recursive: true });

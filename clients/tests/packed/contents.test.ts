@@ -33,15 +33,9 @@ describe.each([
 
   it("has types for every entry point, as are-the-types-wrong sees them", () => {
     const args = [attw, archive, "--profile", "esm-only", "--format", "ascii", "--no-emoji", "--no-color", "--exclude-entrypoints", "./styles.css"];
-    const { stdout, stderr } = spawnSync("node", args, { encoding: "utf8", cwd: workspace });
-    expect(stdout + stderr).toContain("No problems found");
-  });
-
-  it("has no `any` in its types", () => {
-    const found = files
-      .filter((path) => path.endsWith(".d.ts"))
-      .flatMap((path) => withoutComments(text(path)).split("\n").filter((line) => /(?<![\w$"'`.])any(?![\w$"'`:?])/.test(line)).map((line) => `${path}: ${line.trim()}`));
-    expect(found).toEqual([]);
+    const { status, stdout, stderr } = spawnSync("node", args, { encoding: "utf8", cwd: workspace });
+    expect(stdout).toMatch(/node16 \(from ESM\): OK/);
+    expect(status, stdout + stderr).toBe(0);
   });
 
   it("keeps \"use client\" first in each module that has it", () => {
@@ -79,8 +73,4 @@ describe.each([
 function matches(pattern: string, file: string): boolean {
   const [before = "", after = ""] = pattern.replace("./", "").split("*");
   return file.startsWith(before) && file.endsWith(after);
-}
-
-function withoutComments(text: string): string {
-  return text.replaceAll(/\/\*[^]*?\*\/|\/\/[^\n]*|"[^"\n]*"/g, "");
 }

@@ -12,7 +12,7 @@ import { useShown } from "./shown.js";
 export interface Interest {
   /** The connection is open, the server has been asked, and has not refused. */
   readonly joined: boolean;
-  /** The server has refused: an event `denied` with `{room}`, `{topic}` or `{kind, name}`. */
+  /** The server has refused: an event `denied` with `{room}` or `{topic}`. */
   readonly denied: boolean;
 }
 
@@ -45,8 +45,7 @@ function follow(client: Client, kind: "room" | "topic", name: string | null) {
     return together(
       client.subscribe(onStatus),
       client.on("denied", (data) => {
-        const denied = (data ?? {}) as Record<string, unknown>;
-        if ((denied[kind] ?? (denied["kind"] === kind && denied["name"])) === name) update(() => DENIED);
+        if ((data as Record<string, unknown> | null)?.[kind] === name) update(() => DENIED);
       }),
     );
   });

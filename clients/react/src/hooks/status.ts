@@ -30,14 +30,6 @@ const IDLE: Snapshot = {
   drops: 0,
 };
 
-const statuses = new WeakMap<Snapshot, Status>();
-
-function statusOf(snapshot: Snapshot): Status {
-  let status = statuses.get(snapshot);
-  if (!status) statuses.set(snapshot, (status = { ...snapshot, isConnected: snapshot.status === "open" }));
-  return status;
-}
-
 const all = (status: Status): Status => status;
 
 /** The client of the nearest provider, or of the one with this name. */
@@ -57,7 +49,7 @@ export function useStatus<S>(selector: (status: Status) => S | Status = all, of?
       let selected: S | Status;
       return () => {
         const snapshot = read();
-        if (snapshot !== last) selected = selector(statusOf((last = snapshot)));
+        if (snapshot !== last) selected = selector({ ...(last = snapshot), isConnected: snapshot.status === "open" });
         return selected;
       };
     };

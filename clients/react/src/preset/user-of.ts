@@ -2,11 +2,11 @@
 
 /** The user of a JWT. null without a token, undefined where it is not known. */
 export function userOf(token: unknown): string | null | undefined {
-  if (typeof token !== "string") return token === null ? null : undefined;
+  if (token === null) return token;
   try {
-    const claims = JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))) as Record<string, unknown>;
-    const id = claims["user_id"] ?? claims["id"] ?? claims["sub"];
-    return id === undefined ? undefined : String(id);
+    const { user_id, id, sub } = JSON.parse(atob(String(token).split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) as Record<string, unknown>;
+    const user = user_id ?? id ?? sub;
+    return user === undefined ? user : String(user);
   } catch {
     return undefined;
   }

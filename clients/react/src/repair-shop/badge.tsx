@@ -20,7 +20,7 @@ export interface RealTimeNotificationBadgeProps extends Omit<BadgeProps, "count"
 /** Counts each notification once. */
 export function RealTimeNotificationBadge({ loadCount, initialCount = 0, ...props }: RealTimeNotificationBadgeProps): JSX.Element {
   const client = useShopClient("RealTimeNotificationBadge");
-  const { user } = useShop();
+  const { user } = useShop("RealTimeNotificationBadge");
   const [count, setCount] = useState(initialCount);
   const [from, setFrom] = useState(initialCount);
   if (from !== initialCount) {
@@ -44,7 +44,7 @@ export function RealTimeNotificationBadge({ loadCount, initialCount = 0, ...prop
   useShopEvent("notification_received", onReceived, client);
   const onCount = ({ userId }: NotificationCountUpdated) => {
     // It goes to everyone of the role.
-    if (canLoad && `${user() ?? userId}` === `${userId}`) loader.load().catch(ignore);
+    if (canLoad && `${user ?? userId}` === `${userId}`) loader.load().catch(ignore);
   };
   useShopEvent("notification_count_updated", onCount, client);
   return <Badge {...props} count={count} />;

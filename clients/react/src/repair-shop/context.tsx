@@ -5,8 +5,7 @@ import type { Client, Token } from "@channelgate/client";
 import { rooms, socketIo } from "@channelgate/client/socketio";
 import { createContext, useContext, useMemo, type ReactNode } from "react";
 
-import { useClientOf, type AnyClient } from "../context.js";
-import { useLatest } from "../hooks/latest.js";
+import { useScope, type Scope } from "../context.js";
 import { usePresence } from "../hooks/presence.js";
 import { useStatus } from "../hooks/status.js";
 import { useHeld } from "../preset/held.js";
@@ -25,45 +24,42 @@ export interface WebSocketProviderProps {
   token?: Token;
   storageKey?: string;
   labels?: object;
-  /** A client instead, such as that of "@channelgate/client/testing". */
-  client?: AnyClient;
 }
 
-interface Shop {
-  /** The user that the token names at the moment; null if it is not known. */
-  user(): string | null;
-  connectedUsers: readonly UserOnline[];
-}
+const NAME = "repair-shop";
+const WORDS = { provider: "WebSocketProvider", from: "@channelgate/react/repair-shop" };
+const OnlineContext = createContext<readonly UserOnline[]>([]);
 
-const ShopContext = createContext<Shop>({ user: () => null, connectedUsers: [] });
-
-export function WebSocketProvider({ children, url = "/", token, storageKey = "token", labels, client }: WebSocketProviderProps): ReactNode {
-  const server = useMemo(() => ({ transport: socketIo(), dialect: rooms("join_room", "leave_room") }), []);
-  const common = { name: "repair-shop", labels };
-  const now = useLatest(token === undefined ? () => stored(storageKey) : () => (typeof token === "string" ? token : null));
-  const inside = <People token={now}>{children}</People>;
-  if (client) return <ChannelgateProvider {...common} client={client}>{inside}</ChannelgateProvider>;
+export function WebSocketProvider({ children, url = "/", token, storageKey = "token", labels }: WebSocketProviderProps): ReactNode {
   // Read in each render, too: a login in this tab sends no event of its own.
-  const user = token === undefined ? { user: userOf(stored(storageKey)) } : {};
+  const now = token ?? stored(storageKey);
   return (
-    <ChannelgateProvider {...common} {...server} {...user} url={url} token={token ?? (() => stored(storageKey))}>
-      {inside}
+    <ChannelgateProvider
+      name={NAME}
+      url={url}
+      labels={labels}
+      transport={socketIo()}
+      dialect={rooms("join_room", "leave_room")}
+      token={token ?? (() => stored(storageKey))}
+      user={typeof now === "function" ? undefined : userOf(now)}
+    >
+      <People>{children}</People>
     </ChannelgateProvider>
   );
 }
 
 /** Collects who is online from the beginning: a component that is mounted later needs it, too. */
-function People({ token, children }: { token: () => () => string | null; children: ReactNode }): ReactNode {
-  const { users } = usePresence({ of: "repair-shop" });
-  const shop = useMemo<Shop>(() => ({ user: () => userOf(token()()) ?? null, connectedUsers: users.map(({ data }) => data as unknown as UserOnline) }), [token, users]);
-  return <ShopContext.Provider value={shop}>{children}</ShopContext.Provider>;
+function People({ children }: { children: ReactNode }): ReactNode {
+  const { users } = usePresence({ of: NAME });
+  const online = useMemo(() => users.map(({ data }) => data as unknown as UserOnline), [users]);
+  return <OnlineContext.Provider value={online}>{children}</OnlineContext.Provider>;
 }
 
-export const useShop = (): Shop => useContext(ShopContext);
+/** What the repair shop's provider hands down. */
+export const useShop = (hook: string): Scope => useScope(hook, NAME, WORDS);
 
-/** The client of the repair shop's provider, for hooks and components. */
-export const useShopClient = (hook: string): Client<RepairShopEvents> =>
-  useClientOf<RepairShopEvents>(hook, "repair-shop", { provider: "WebSocketProvider", from: "@channelgate/react/repair-shop" });
+/** Its client, for hooks and components. */
+export const useShopClient = (hook: string): Client<RepairShopEvents> => useShop(hook).client as unknown as Client<RepairShopEvents>;
 
 export interface ShopSocket {
   isConnected: boolean;
@@ -89,19 +85,16 @@ export interface ShopSocket {
 
 export function useWebSocket(): ShopSocket {
   const client = useShopClient("useWebSocket");
-  const { connectedUsers } = useShop();
-  const held = useHeld();
+  const connectedUsers = useContext(OnlineContext);
+  const { hold, end } = useHeld();
   const isConnected = useStatus(isOpen, client);
   const stable = useMemo(() => {
-    const joinRoom = (name: string) => void held.hold(name, () => client.want("room", name));
-    const leaveRoom = (name: string) => held.end(name);
     const now = (event: string, data: object) => void client.send(event, data, { volatile: true });
     const socket = socketOf(client);
     return {
-      joinRoom,
-      leaveRoom,
-      emit: (event: string, data?: unknown) =>
-        event === "join_room" ? joinRoom(String(data)) : event === "leave_room" ? leaveRoom(String(data)) : socket.emit(event, data),
+      joinRoom: (name: string) => void hold(name, () => client.want("room", name)),
+      leaveRoom: end as (name: string) => void,
+      emit: socket.emit,
       socket,
       connectSocket: () => retry(client),
       disconnectSocket: () => client.disconnect(),
@@ -111,6 +104,6 @@ export function useWebSocket(): ShopSocket {
       on: socket.on,
       off: socket.off,
     };
-  }, [client, held]);
+  }, [client, hold, end]);
   return useMemo(() => ({ ...stable, isConnected, connectedUsers }), [stable, isConnected, connectedUsers]);
 }

@@ -6,512 +6,730 @@
  *     client.on("order.status", (event) => show(event.status));
  *     client.onMissed(() => reload());
  *
- * Names and behaviour are those of the npm package of this name, of which this is the smaller part without a build.
+ * Generated from clients/core of the repository by clients/core/scripts/static.mjs: change it there.
  *
  * @module
  */
 
-/** @typedef {"idle" | "connecting" | "open" | "reconnecting" | "unauthorized" | "failed" | "closed"} Status */
-/** @typedef {"closed" | "retry" | "failed" | "unauthorized" | "expired"} Verdict */
-/** @typedef {{ attempt: number, why: "first" | "retry" | "expired" | "refused", signal: AbortSignal }} TokenContext */
-/** @typedef {string | null | ((context: TokenContext) => string | null | Promise<string | null>)} Token */
-/** @typedef {"room" | "topic"} Kind */
-/**
- * Why something may be missing: `reconnected` or `gap`, the groups if the server names them, and between which times.
- * @typedef {{ reason: "reconnected" | "gap", detail?: string, groups: readonly string[] | null, since: number, until: number }} Missed
- */
-/**
- * What a page can show. It stays the same object until something changes.
- * @typedef {{ status: Status, missed: Missed | null, attempt: number, retryAt: number | null, reason: { code: number, text: string } | null }} Snapshot
- */
-/** @typedef {{ event: string, data: any }} Named */
-/**
- * @typedef {object} Options
- * @property {string | URL} [url] Where to connect; relative to this page. `http` becomes `ws`.
- * @property {Token} [token] A token, or a function that fetches one for each attempt. Without it cookies count.
- * @property {"query" | "subprotocol"} [tokenIn] Where the token goes: `?token=` (default), or a subprotocol.
- * @property {(frame: any) => Named} [read] Name and data of a frame, if not `{type, …}` or `{event, data}`.
- * @property {(event: string, data: any) => unknown} [write] The frame of a message. Default: `{type: event, …data}`.
- * @property {(kind: Kind, name: string, wanted: boolean) => Named} [interest] The message that joins or leaves a room,
- *     or subscribes to a topic. Default: `join` and `leave` with `{room}`, `subscribe` and `unsubscribe` with `{topic}`.
- * @property {Record<number, Verdict>} [closeCodes] What close codes of the application mean.
- */
-
-/** Milliseconds. */
-const BASE = 1_000, CAP = 30_000, SOON = 2_000, BUSY = 5_000, APART = 250, HIDDEN = 60_000;
-const SHOWN = 30, STABLE = 5_000, CONNECT = 20_000, TOKEN = 10_000, TWICE = 10_000;
-/** Attempts after a close code of the application that nothing is said about. */
-const UNKNOWN = 3;
-
-/** Thrown by a token function if there is no login: the client does not try again. */
-export class Unauthorized extends Error {}
-
-/**
- * Connects at once.
- * @param {string | URL} url
- * @param {Options} [options]
- */
-export function connect(url, options = {}) {
-  const client = createClient({ ...options, url });
-  client.connect();
-  return client;
+// src/errors.ts
+var TimedOut = class extends Error {
+};
+var Disconnected = class extends Error {
+};
+function guarded(call) {
+  try {
+    return call();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+    return void 0;
+  }
 }
 
-/**
- * A client that connects when `connect()` is called.
- * @param {Options} [options]
- */
-export function createClient(options = {}) {
-  return new Client(options);
+// src/lifecycle.ts
+var EVENTS = {
+  online: "online",
+  offline: "offline",
+  storage: "storage",
+  pagehide: "away",
+  pageshow: "back",
+  resume: "wake",
+  visibilitychange: "visible"
+};
+var page = {
+  online: () => navigator.onLine,
+  hidden: () => document.hidden,
+  watch(on) {
+    const end = new AbortController();
+    const listener = ({ type }) => {
+      const what = EVENTS[type];
+      on(what === "visible" && document.hidden ? "hidden" : what);
+    };
+    for (const type in EVENTS) addEventListener(type, listener, { capture: true, signal: end.signal });
+    return () => end.abort();
+  }
+};
+var always = { online: () => null, hidden: () => false, watch: () => () => void 0 };
+
+// src/numbers.ts
+var APART = 250;
+var SOON = 2e3;
+var LATER = 5e3;
+var MINUTE = 6e4;
+var TOKEN = 1e4;
+var DOUBT = 1e4;
+var SHOWN = 30;
+var SLEEP = 3e4;
+var WAKE = 5e3;
+var WAKING = 500;
+var STORAGE = 2e3;
+var AGAIN = 1e3;
+var LOG = 1e4;
+var REQUEST = 1e4;
+var REFUSED = 3;
+var UNKNOWN = 3;
+var FOREVER = 2147483647;
+
+// src/backoff.ts
+function jitter(n, random, { base, cap }) {
+  return random * Math.min(cap, base * 2 ** n);
+}
+function pause(verdict, n, random, atLeast, backoff) {
+  const wait = verdict === "retry-soon" ? random * SOON : backoff.strategy?.(n) ?? jitter(n, random, backoff);
+  return Math.max(atLeast, verdict === "retry-later" ? LATER : 0) + wait;
 }
 
-/**
- * A token function for `createClient`: fetches a ws-token from Django with the cookies of the page.
- * @param {string} [url]
- * @param {{ field?: string, authorization?: () => string | null, credentials?: RequestCredentials }} [how]
- * @returns {(context: TokenContext) => Promise<string | null>}
- */
-export function wsToken(url = "/api/user/ws-token/", { field = "ws_token", authorization, credentials = "same-origin" } = {}) {
+// src/closecodes.ts
+var closeCodes = {
+  closed: [1e3],
+  retry: [1001, 1005, 1006, 1014, 1015, 4408],
+  "retry-later": [1011, 1013],
+  "retry-soon": [1012],
+  failed: [4e3, 4004, 4404],
+  expired: [4001, 4003, 4401],
+  unauthorized: [4403]
+};
+function verdictOf(code) {
+  for (const verdict in closeCodes) if (closeCodes[verdict].includes(code)) return verdict;
+  return code < 3e3 ? "failed" : void 0;
+}
+
+// src/heartbeat.ts
+function ping(m, timeout) {
+  if (m.phase !== "up" || m.pings && !m.answers) return;
+  m.effect("ping");
+  m.pinged = m.now;
+  if (m.pings) m.at.pong = m.now + timeout;
+}
+function alive(m) {
+  m.heard = m.now;
+  m.at.pong = Infinity;
+  m.at.beat = m.now + m.heartbeat.interval;
+}
+
+// src/interest.ts
+function counted(wanted, kind, name, change) {
+  const found = wanted.find((one) => one.kind === kind && one.name === name);
+  return found ? wanted.map((one) => one === found ? { ...one, users: one.users + change } : one) : [...wanted, { kind, name, users: 1 }];
+}
+
+// src/outbox.ts
+function kept(queue, now, { messages, bytes, age }) {
+  let sum = 0;
+  const isKept = ({ size, at }, index) => (sum += size) <= bytes && index < messages && now - at < age;
+  return [...queue].reverse().filter(isKept).reverse();
+}
+
+// src/recovery.ts
+function miss(m, reason, since, isShared, detail, groups = null) {
+  const before = m.missed ?? { groups: [], since };
+  m.missed = {
+    // A connection that comes back says less than what was known before.
+    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...detail && { detail } },
+    groups: before.groups && groups && [.../* @__PURE__ */ new Set([...before.groups, ...groups])],
+    since: Math.min(before.since, since),
+    until: m.now
+  };
+  interrupt(m);
+  m.recovery = "missed";
+  if (isShared) m.at.recover = m.now + m.random * SOON;
+  else recover(m);
+}
+function interrupt(m) {
+  if (m.recovery === "recovering") {
+    m.effect("abort");
+    m.recovery = "missed";
+  }
+  m.reruns = 0;
+  m.at.recover = Infinity;
+}
+function recover(m) {
+  if (m.recovery !== "missed" || !m.shown) return;
+  m.recovery = "recovering";
+  m.effect("recover", m.missed);
+}
+function ran(m, ok) {
+  m.recovery = "missed";
+  if (ok) fresh(m);
+  else if (ok !== null) m.at.recover = m.now + AGAIN + jitter(m.reruns++, m.random, m.backoff);
+}
+function fresh(m) {
+  interrupt(m);
+  m.missed = null;
+  m.lost = 0;
+  m.recovery = "live";
+}
+function notice(m, event, data) {
+  const { v, node, id, reason, groups } = Object(data);
+  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
+  if (event === "hello" && v === 1) {
+    m.node = node;
+    m.id = id;
+    m.answers = m.heartbeat.interval < Infinity;
+  }
+}
+
+// src/machine.ts
+var IDLE = {
+  status: "idle",
+  recovery: "live",
+  missed: null,
+  attempt: 0,
+  retryAt: null,
+  since: 0,
+  reason: null,
+  online: null,
+  node: null,
+  id: null,
+  latency: null,
+  queued: 0,
+  recovered: null,
+  drops: 0
+};
+var KEYS = Object.keys(IDLE);
+var due = {
+  expire: (m) => enqueue(m, m.queue),
+  release(m) {
+    for (const one of m.wanted) if (!one.users && m.phase === "up") m.effect("tell", one, false);
+    m.wanted = m.wanted.filter(({ users }) => users);
+    if (m.users === 0) leave(m);
+  },
+  connect(m) {
+    closed(m, 0, "no answer", "retry", m.phase === "asking" ? "token" : "network");
+  },
+  pong(m, at) {
+    const time = at - m.pinged;
+    if (m.now > at + time) return ping(m, time);
+    m.drops += 1;
+    m.reason = { kind: "heartbeat", text: "no answer" };
+    begin(m);
+  },
+  show,
+  stable(m) {
+    m.attempt = m.unknown = 0;
+  },
+  beat: (m) => ping(m, m.heartbeat.timeout),
+  recover,
+  retry: attempt
+};
+var TIMERS = Object.keys(due);
+var NEVER = Object.fromEntries(TIMERS.map((name) => [name, Infinity]));
+var rules = {
+  connect(m) {
+    if (m.phase === "off") restart(m);
+  },
+  disconnect: leave,
+  reconnect(m, text) {
+    restart(m);
+    if (text) m.reason = { kind: "closed", text };
+  },
+  acquire(m) {
+    m.users = (m.users ?? 0) + 1;
+    if (m.users === 1) rules.connect(m);
+  },
+  release(m) {
+    if (m.users) m.users -= 1;
+    m.at.release = m.now + m.linger;
+  },
+  token(m) {
+    if (m.end === "unauthorized") restart(m);
+  },
+  ready(m, url, token) {
+    m.phase = "opening";
+    m.at.connect = m.now + m.connectTimeout;
+    m.effect("open", url, token);
+  },
+  opened(m, pings, known) {
+    m.recovered = m.wasOpen ? false : null;
+    Object.assign(m, known);
+    m.phase = "up";
+    m.pings = pings;
+    m.answers = m.heartbeat.always;
+    m.refused = 0;
+    if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
+    m.at.connect = Infinity;
+    m.at.show = m.now + SHOWN;
+    m.at.stable = m.now + m.stableAfter;
+    for (const one of m.wanted) m.effect("tell", one, true);
+    const { queue } = m;
+    enqueue(m, []);
+    for (const message of queue) write(m, message);
+  },
+  pong(m) {
+    m.latency = m.now - m.pinged;
+    m.pinged = 0;
+    alive(m);
+  },
+  frame(m, event, data) {
+    if (!m.shown) show(m);
+    notice(m, event, data);
+    alive(m);
+  },
+  closed,
+  send(m, message) {
+    if (m.phase === "up") write(m, message);
+    else rules.unsent(m, message);
+  },
+  unsent: (m, message) => enqueue(m, [...m.queue, message]),
+  want(m, kind, name, change) {
+    const before = m.wanted.length;
+    m.wanted = counted(m.wanted, kind, name, change);
+    if (change < 0) m.at.release = m.now + m.linger;
+    else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", { kind, name }, true);
+  },
+  ran,
+  handler(m) {
+    if (m.recovery === "missed" && m.at.recover === Infinity) m.at.recover = m.now;
+  },
+  fresh,
+  tick(m) {
+    const isLate = deadline(m) < m.now - SLEEP;
+    for (const name of TIMERS) {
+      const at = m.at[name];
+      if (at > m.now) continue;
+      m.at[name] = Infinity;
+      due[name](m, at);
+    }
+    if (isLate) wake(m);
+  },
+  page(m, online, isHidden) {
+    m.online = online;
+    m.hidden = isHidden ? m.now : 0;
+  },
+  online(m) {
+    m.online = true;
+    wake(m);
+  },
+  offline(m) {
+    m.online = false;
+    ping(m, WAKE);
+  },
+  visible(m) {
+    const slept = m.now - m.hidden >= SLEEP;
+    m.hidden = 0;
+    if (slept || m.phase !== "up") wake(m);
+  },
+  hidden(m) {
+    m.hidden = m.now;
+  },
+  wake,
+  away(m) {
+    if (m.phase !== "off") drop(m, "away");
+  },
+  back(m) {
+    if (m.phase === "away") begin(m);
+  },
+  storage(m) {
+    if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
+  }
+};
+function initial(config) {
+  const begun = {
+    ...IDLE,
+    ...config,
+    view: IDLE,
+    phase: "off",
+    turn: 0,
+    end: "idle",
+    at: NEVER,
+    wanted: [],
+    queue: [],
+    unsure: [],
+    lost: 0,
+    logged: 0,
+    why: "first",
+    tried: 0
+  };
+  return begun;
+}
+function step(state, [name, ...input], now, random) {
+  const effects = [];
+  const m = { ...state, at: { ...state.at }, now, random, effect: (...effect) => effects.push(effect) };
+  rules[name](m, ...input);
+  look(m);
+  return [m, effects];
+}
+function deadline(state) {
+  return Math.min(...Object.values(state.at));
+}
+function look(m) {
+  const status = m.shown ? "open" : m.end ?? (m.online === false && m.phase !== "up" ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting");
+  if (status !== m.status) m.since = m.now;
+  m.status = status;
+  m.retryAt = m.at.retry < Infinity ? m.at.retry : null;
+  m.queued = m.queue.length;
+  if (KEYS.some((key) => m[key] !== m.view[key])) m.view = Object.freeze(Object.fromEntries(KEYS.map((key) => [key, m[key]])));
+}
+function restart(m) {
+  m.attempt = m.unknown = m.refused = m.doubtful = 0;
+  m.end = null;
+  begin(m);
+}
+function begin(m, at = 0) {
+  drop(m, "waiting");
+  m.at.retry = Math.max(at, m.tried + APART);
+  if (m.at.retry <= m.now) attempt(m);
+}
+function attempt(m) {
+  m.phase = "asking";
+  m.tried = m.now;
+  m.at.retry = Infinity;
+  m.at.connect = m.now + TOKEN;
+  m.effect("ask", m.why);
+}
+function drop(m, phase) {
+  m.effect("drop");
+  m.phase = phase;
+  m.turn += 1;
+  m.shown = false;
+  m.pinged = 0;
+  m.at = { ...NEVER, release: m.at.release };
+  enqueue(m, [...m.unsure, ...m.queue]);
+  m.unsure = [];
+}
+function stop(m, end) {
+  drop(m, "off");
+  m.end = end;
+}
+function leave(m) {
+  m.users = void 0;
+  if (m.end === "idle") return;
+  interrupt(m);
+  stop(m, "closed");
+}
+function show(m) {
+  const isShared = m.reason?.code === 1012;
+  m.at.show = Infinity;
+  m.shown = true;
+  m.end = m.reason = null;
+  m.why = "retry";
+  m.unsure = [];
+  if (m.recovered === false) miss(m, "reconnected", m.heard, isShared);
+  else recover(m);
+  m.wasOpen = true;
+  alive(m);
+}
+function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed", after = 0) {
+  const verdict = m.closeCodes[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
+  if (m.phase === "opening") {
+    m.why = "refused";
+    m.refused += 1;
+  }
+  if (m.shown) m.drops += 1;
+  m.reason = m.refused < REFUSED ? { kind, ...code && { code }, text } : { kind: "refused", code, text: `never opened: check url, token, origins, server. ${text}` };
+  drop(m, "waiting");
+  if (code === 1013 && m.wasOpen) miss(m, "gap", m.heard, false, text);
+  if (verdict.startsWith("retry")) retry(m, verdict, after);
+  else if (verdict === "expired" && m.now >= m.doubtful) {
+    m.doubtful = Infinity;
+    m.why = "expired";
+    begin(m);
+  } else stop(m, verdict === "expired" ? "unauthorized" : verdict);
+}
+function retry(m, verdict, after) {
+  const { backoff } = m;
+  const isFailure = verdict !== "retry-soon";
+  const isSpent = isFailure && m.attempt >= backoff.attempts;
+  if (isSpent && backoff.giveUp) return stop(m, "failed");
+  const wait = isSpent ? Math.max(MINUTE, after) : pause(verdict, m.attempt, m.random, after, backoff);
+  if (isFailure) m.attempt += 1;
+  m.end = isSpent ? "failed" : null;
+  begin(m, Math.max(m.now + wait, m.hidden && m.tried + MINUTE));
+}
+function wake(m) {
+  ping(m, WAKE);
+  if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
+}
+function write(m, message) {
+  m.effect("send", message);
+  if (!m.shown) m.unsure = [...m.unsure, message];
+}
+function enqueue(m, messages) {
+  m.queue = kept(messages, m.now, m.outbox);
+  m.at.expire = m.queue[0] ? m.queue[0].at + m.outbox.age : Infinity;
+  const count = messages.length - m.queue.length;
+  if (!count) return;
+  m.lost += count;
+  const text = `${m.lost} messages were not sent`;
+  if (m.now >= m.logged + LOG) {
+    m.logged = m.now;
+    m.effect("lost", text);
+  }
+  miss(m, "outbox", messages[0].at, false, text);
+}
+
+// src/token.ts
+var Unauthorized = class extends Error {
+};
+function wsToken(url = "/api/user/ws-token/", { authorization, field = "ws_token", ...how } = {}) {
   return async ({ signal }) => {
     const header = authorization?.();
-    const response = await fetch(url, { signal, credentials, cache: "no-store", headers: header ? { Authorization: header } : {} });
-    if (response.status === 401 || response.status === 403) throw new Unauthorized(`${url} answered ${response.status}`);
-    if (!response.ok) throw Object.assign(new Error(`${url} answered ${response.status}`), { after: Number(response.headers.get("Retry-After")) * 1_000 });
+    const response = await fetch(url, { ...how, signal, cache: "no-store", headers: header ? { Authorization: header } : {} });
+    const { status } = response;
+    const text = `${url}: ${status}`;
+    if (status === 401 || status === 403) throw new Unauthorized(text);
+    if (!response.ok) throw Object.assign(new Error(text), { after: Number(response.headers.get("Retry-After")) * 1e3 });
     return (await response.json())[field] ?? null;
   };
 }
 
-class Client {
-  /** @param {Options} options */
-  constructor(options) {
-    this.#options = options;
-  }
-
-  #options;
-  /** @type {Snapshot} */
-  #snapshot = { status: "idle", missed: null, attempt: 0, retryAt: null, reason: null };
-  /** @type {WebSocket | null} */
-  #socket = null;
-  /** Which connection callbacks belong to: those of an older one do nothing. */
-  #turn = 0;
-  /** @type {Set<() => void>} */
-  #listeners = new Set();
-  /** @type {Map<string, Set<(data: any, meta: { event: string, frame: unknown }) => void>>} */
-  #handlers = new Map();
-  /** @type {Set<(missed: Missed, signal: AbortSignal) => void | Promise<void>>} */
-  #onMissed = new Set();
-  /** @type {Map<string, { kind: Kind, name: string, count: number }>} */
-  #wanted = new Map();
-  /** @type {Set<ReturnType<typeof setTimeout>>} */
-  #timers = new Set();
-  /** @type {AbortController | null} */
-  #reload = null;
-  #failures = 0;
-  #unknown = 0;
-  #lastAttempt = -Infinity;
-  #lastExpired = -Infinity;
-  #lastFrame = 0;
-  #wasOpen = false;
-  /** @type {TokenContext["why"]} */
-  #why = "first";
-  /** @type {(() => void) | null} */
-  #unwatch = null;
-
-  /** What the client does at the moment. */
-  snapshot() {
-    return this.#snapshot;
-  }
-
-  /**
-   * Calls the listener whenever the snapshot changes; returns a function that ends this.
-   * @param {() => void} listener
-   */
-  subscribe(listener) {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
-  }
-
-  /**
-   * Handles events with this name, `"*"` all of them; returns a function that ends this.
-   * @param {string} event
-   * @param {(data: any, meta: { event: string, frame: unknown }) => void} handler
-   */
-  on(event, handler) {
-    const handlers = this.#handlers.get(event) ?? new Set();
-    this.#handlers.set(event, handlers.add(handler));
-    return () => void handlers.delete(handler);
-  }
-
-  /**
-   * Handles the moments after which events may be missing: load the state anew. The signal is aborted when there is
-   * another such moment meanwhile. A handler that fails is called again after a pause.
-   * @param {(missed: Missed, signal: AbortSignal) => void | Promise<void>} handler
-   */
-  onMissed(handler) {
-    this.#onMissed.add(handler);
-    return () => void this.#onMissed.delete(handler);
-  }
-
-  /**
-   * Joins a room, or subscribes to a topic, now and after each reconnect; returns a function that takes this back.
-   * @param {Kind} kind
-   * @param {string} name
-   */
-  want(kind, name) {
-    const key = `${kind} ${name}`;
-    const wanted = this.#wanted.get(key) ?? { kind, name, count: 0 };
-    this.#wanted.set(key, wanted);
-    if (++wanted.count === 1) this.#tell(wanted, true);
-    let released = false;
-    return () => {
-      if (released) return;
-      released = true;
-      if (--wanted.count > 0) return;
-      this.#wanted.delete(key);
-      this.#tell(wanted, false);
-    };
-  }
-
-  /**
-   * Sends a message, if the connection is open.
-   * @param {string} event
-   * @param {any} [data]
-   * @returns {"sent" | "dropped"}
-   */
-  send(event, data) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return "dropped";
-    const write = this.#options.write ?? ((type, rest) => ({ type, ...rest }));
-    this.#socket.send(JSON.stringify(write(event, data)));
-    return "sent";
-  }
-
-  /** Connects, and from now on stays connected. */
-  connect() {
-    if (typeof WebSocket === "undefined" || this.#isTrying()) return;
-    this.#unwatch ??= this.#watch();
-    this.#failures = this.#unknown = 0;
-    void this.#attempt("connecting");
-  }
-
-  #isTrying() {
-    return ["connecting", "open", "reconnecting"].includes(this.#snapshot.status);
-  }
-
-  /** Tries again at once, also after `failed` and `unauthorized`: after a login, for instance. */
-  reconnect() {
-    this.disconnect();
-    this.connect();
-  }
-
-  /** Ends the connection for good. */
-  disconnect() {
-    this.#unwatch?.();
-    this.#unwatch = null;
-    this.#reload?.abort();
-    this.#drop(1000);
-    if (this.#snapshot.status !== "idle") this.#set({ status: "closed", retryAt: null });
-  }
-
-  /** @param {"connecting" | "reconnecting"} status */
-  async #attempt(status) {
-    this.#drop(1000);
-    const turn = this.#turn;
-    this.#lastAttempt = Date.now();
-    this.#set({ status, retryAt: null });
-    /** @type {string | undefined} */
-    let token;
-    try {
-      token = await this.#token();
-      if (turn !== this.#turn) return;
-    } catch (error) {
-      if (turn !== this.#turn) return;
-      if (error instanceof Unauthorized) this.#end("unauthorized", 0, error.message);
-      else this.#retry(0, String(error), /** @type {{ after?: number } | undefined} */ (error)?.after || 0);
-      return;
-    }
-    this.#lastAttempt = Date.now();
-    let socket;
-    try {
-      socket = this.#made(token);
-    } catch (error) {
-      // An address or a token that no browser takes stays one. The error may quote the token.
-      this.#end("failed", 0, `no WebSocket can be made of this url and token (${/** @type {Error} */ (error).name})`);
-      return;
-    }
-    this.#open(socket, turn);
-  }
-
-  /** @param {string | undefined} token */
-  #made(token) {
-    const url = new URL(this.#options.url ?? "/", document.baseURI);
-    url.protocol = url.protocol.replace("http", "ws");
-    // Asks consumers with a notice of gaps for it.
-    url.searchParams.set("cg", "1");
-    if (token !== undefined && this.#options.tokenIn === "subprotocol") return new WebSocket(url, ["access_token", token]);
-    if (token !== undefined) url.searchParams.set("token", token);
-    return new WebSocket(url);
-  }
-
-  /** The token of an attempt; undefined if there is none to be shown. */
-  async #token() {
-    const { token } = this.#options;
-    if (token === undefined) return undefined;
-    const signal = AbortSignal.timeout(TOKEN);
-    const context = { attempt: this.#failures, why: this.#why, signal };
-    const late = new Promise((_, reject) => void signal.addEventListener("abort", () => reject(new Error("the token took too long"))));
-    const found = await Promise.race([typeof token === "function" ? token(context) : token, late]);
-    if (typeof found !== "string") throw new Unauthorized("there is no token");
-    return found;
-  }
-
-  /**
-   * @param {WebSocket} socket
-   * @param {number} turn
-   */
-  #open(socket, turn) {
-    this.#socket = socket;
-    const isMine = () => turn === this.#turn;
-    const tooLong = this.#later(CONNECT, () => this.#closed(1006, "the handshake took too long", false));
-    let opened = false;
-    /** @type {(() => void) | null} */
-    let show = null;
-    socket.onopen = () => {
-      if (!isMine()) return;
-      opened = true;
-      const since = this.#lastFrame;
-      this.#lastFrame = Date.now();
-      this.#cancel(tooLong);
-      for (const wanted of this.#wanted.values()) reported(() => this.#tell(wanted, true));
-      // A server that refuses accepts and closes within a moment; a page must not blink. A frame is a sign that it does not.
-      const shown = this.#later(SHOWN, () => show?.());
-      show = () => {
-        show = null;
-        this.#cancel(shown);
-        this.#opened(since);
-      };
-      this.#later(STABLE, () => {
-        this.#failures = this.#unknown = 0;
-        this.#set({ attempt: 0 });
-      });
-    };
-    socket.onmessage = ({ data }) => {
-      if (!isMine()) return;
-      show?.();
-      this.#frame(data);
-    };
-    socket.onclose = ({ code, reason }) => isMine() && this.#closed(code, reason, opened);
-  }
-
-  /** @param {number} since When the last frame came before this connection. */
-  #opened(since) {
-    const again = this.#wasOpen;
-    const shared = this.#snapshot.reason?.code === 1012;
-    this.#wasOpen = true;
-    this.#why = "retry";
-    this.#set({ status: "open", reason: null });
-    if (again) this.#miss({ reason: "reconnected", groups: null, since, until: Date.now() }, shared);
-  }
-
-  /** @param {unknown} content */
-  #frame(content) {
-    let frame = content;
-    try {
-      if (typeof content === "string") frame = JSON.parse(content);
-    } catch {
-      // Text that is not JSON is handed over as it is.
-    }
-    const { event, data } = (this.#options.read ?? read)(frame);
-    if (event === "gap") this.#miss({ reason: "gap", detail: data?.reason, groups: data?.groups ?? null, since: this.#lastFrame, until: Date.now() }, true);
-    this.#lastFrame = Date.now();
-    for (const name of [event, "*"]) {
-      for (const handler of this.#handlers.get(name) ?? []) reported(() => handler(data, { event, frame }));
-    }
-  }
-
-  /**
-   * @param {number} code
-   * @param {string} text
-   * @param {boolean} opened
-   */
-  #closed(code, text, opened) {
-    const verdict = this.#options.closeCodes?.[code] ?? this.#verdict(code);
-    this.#why = opened ? "retry" : "refused";
-    this.#drop(1000);
-    if (verdict === "retry") this.#retry(code, text, 0);
-    else if (verdict !== "expired") this.#end(verdict, code, text);
-    else if (Date.now() - this.#lastExpired < TWICE || this.#options.token === undefined) this.#end("unauthorized", code, text);
-    else {
-      this.#lastExpired = Date.now();
-      this.#why = "expired";
-      this.#set({ reason: { code, text } });
-      void this.#attempt("reconnecting");
-    }
-  }
-
-  /**
-   * What a close code means.
-   * @param {number} code
-   * @returns {Verdict}
-   */
-  #verdict(code) {
-    if (code === 1000) return "closed";
-    if ([1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015, 4408].includes(code)) return "retry";
-    if ([4001, 4003, 4401].includes(code)) return "expired";
-    if (code === 4403) return "unauthorized";
-    if (code < 3000 || [4000, 4004, 4404].includes(code)) return "failed";
-    return ++this.#unknown > UNKNOWN ? "failed" : "retry";
-  }
-
-  /**
-   * Waits with full jitter, so that a thousand pages do not come back together.
-   * @param {number} code
-   * @param {string} text
-   * @param {number} atLeast
-   */
-  #retry(code, text, atLeast) {
-    const isDrain = code === 1012;
-    const random = Math.random() * (isDrain ? SOON : Math.min(CAP, BASE * 2 ** this.#failures));
-    if (!isDrain) this.#failures += 1;
-    let wait = Math.max(random, atLeast, code === 1011 || code === 1013 ? BUSY : 0, this.#lastAttempt + APART - Date.now());
-    if (document.hidden) wait = Math.max(wait, HIDDEN);
-    this.#later(wait, () => void this.#attempt("reconnecting"));
-    this.#set({ status: "reconnecting", attempt: this.#failures, retryAt: Date.now() + wait, reason: { code, text } });
-  }
-
-  /**
-   * @param {"closed" | "failed" | "unauthorized"} status
-   * @param {number} code
-   * @param {string} text
-   */
-  #end(status, code, text) {
-    this.#drop(1000);
-    this.#set({ status, retryAt: null, reason: { code, text } });
-  }
-
-  /**
-   * @param {Missed} missed
-   * @param {boolean} shared Whether other pages miss the same, and would all load it in the same second.
-   */
-  #miss(missed, shared) {
-    this.#reload?.abort();
-    const reload = (this.#reload = new AbortController());
-    this.#set({ missed });
-    /** @param {number} pause */
-    const run = async (pause) => {
-      await new Promise((resolve) => void setTimeout(resolve, pause));
-      if (reload.signal.aborted) return;
-      const results = await Promise.allSettled([...this.#onMissed].map(async (handler) => handler(missed, reload.signal)));
-      if (reload.signal.aborted) return;
-      if (results.some(({ status }) => status === "rejected")) void run(Math.random() * BUSY + BASE);
-      else if (this.#onMissed.size > 0) this.#set({ missed: null });
-    };
-    void run(shared ? Math.random() * SOON : 0);
-  }
-
-  /**
-   * @param {{ kind: Kind, name: string }} what
-   * @param {boolean} wanted
-   */
-  #tell({ kind, name }, wanted) {
-    const { event, data } = (this.#options.interest ?? interest)(kind, name, wanted);
-    this.send(event, data);
-  }
-
-  /** Reacts to the page: it wakes, the network is back, it is put aside. */
-  #watch() {
-    const wake = () => {
-      if (this.#snapshot.retryAt === null || document.hidden) return;
-      this.#clear();
-      this.#later(Math.max(Math.random() * 500, this.#lastAttempt + APART - Date.now()), () => void this.#attempt("reconnecting"));
-    };
-    // A page with an open socket cannot be kept for the way back.
-    const hide = () => this.#isTrying() && this.#drop(1000);
-    const show = (/** @type {PageTransitionEvent} */ { persisted }) => {
-      if (persisted && this.#isTrying()) void this.#attempt("reconnecting");
-    };
-    addEventListener("online", wake);
-    document.addEventListener("visibilitychange", wake);
-    addEventListener("pagehide", hide);
-    addEventListener("pageshow", show);
-    return () => {
-      removeEventListener("online", wake);
-      document.removeEventListener("visibilitychange", wake);
-      removeEventListener("pagehide", hide);
-      removeEventListener("pageshow", show);
-    };
-  }
-
-  /**
-   * Ends the connection and whatever waits.
-   * @param {number} code
-   */
-  #drop(code) {
-    this.#turn += 1;
-    this.#clear();
-    this.#socket?.close(code);
-    this.#socket = null;
-  }
-
-  /** @param {Partial<Snapshot>} change */
-  #set(change) {
-    this.#snapshot = Object.freeze({ ...this.#snapshot, ...change });
-    for (const listener of [...this.#listeners]) reported(listener);
-  }
-
-  /**
-   * @param {number} ms
-   * @param {() => void} then
-   */
-  #later(ms, then) {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      then();
-    }, ms);
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  /** @param {ReturnType<typeof setTimeout>} timer */
-  #cancel(timer) {
-    clearTimeout(timer);
-    this.#timers.delete(timer);
-  }
-
-  #clear() {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
-  }
-}
-
-/**
- * Calls a function of the page, whose errors are reported: they take nothing from other functions, nor stop the client.
- * @param {() => void} call
- */
-function reported(call) {
-  try {
-    call();
-  } catch (error) {
-    reportError(error);
-  }
-}
-
-/**
- * `{event, data}`, or `{type, …}` whose data is the whole frame.
- * @param {any} frame
- * @returns {Named}
- */
+// src/dialect.ts
 function read(frame) {
-  if (typeof frame?.event === "string" && "data" in frame) return { event: frame.event, data: frame.data };
-  return { event: typeof frame?.type === "string" ? frame.type : "", data: frame };
+  const { event, type, data } = Object(frame);
+  if (typeof event === "string") return { event, data };
+  return { event: typeof type === "string" ? type : "", data: frame };
+}
+function interest(kind, name, wanted) {
+  const [on, off] = kind === "room" ? ["join", "leave"] : ["subscribe", "unsubscribe"];
+  return { event: wanted ? on : off, data: { [kind]: name } };
+}
+var typed = {
+  read,
+  write: (event, data) => ({ type: event, ...Object(data) !== data || Array.isArray(data) ? { data } : data }),
+  interest
+};
+var enveloped = { read, write: (event, data) => ({ event, data }), interest };
+var notifications = {
+  read,
+  write: (event, data) => typed.write(event, data),
+  interest: (kind, name, wanted) => kind === "room" ? interest(kind, name, wanted) : wanted ? { event: "subscribe", data: { notification_types: [name] } } : null
+};
+
+// src/websocket.ts
+var OPEN = 1;
+function webSocket(options = {}) {
+  return {
+    tokenIn: "query",
+    dialect: typed,
+    anywhere: !!options.WebSocket,
+    open({ url, token, tokenIn }, events) {
+      const protocols = [];
+      const address = new URL(url.href.replace(/^http/, "ws"));
+      address.searchParams.set("cg", "1");
+      if (token !== null) {
+        if (tokenIn === "subprotocol") protocols.push("access_token", token);
+        else address.searchParams.set("token", token);
+      }
+      const socket = new (options.WebSocket ?? WebSocket)(address.href, protocols);
+      socket.onopen = () => events.opened();
+      socket.onmessage = ({ data }) => events.frame(parsed(data));
+      socket.onclose = ({ code, reason }) => events.closed({ code, text: reason });
+      socket.onerror = () => void 0;
+      return {
+        send(frame) {
+          const isOpen = socket.readyState === OPEN;
+          if (isOpen) socket.send(JSON.stringify(frame));
+          return isOpen;
+        },
+        ping: () => socket.send("ping"),
+        close: (code) => socket.close(code)
+      };
+    }
+  };
+}
+function parsed(content) {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return content;
+  }
 }
 
-/**
- * @param {Kind} kind
- * @param {string} name
- * @param {boolean} wanted
- * @returns {Named}
- */
-function interest(kind, name, wanted) {
-  if (kind === "room") return { event: wanted ? "join" : "leave", data: { room: name } };
-  return { event: wanted ? "subscribe" : "unsubscribe", data: { topic: name } };
+// src/client.ts
+var real = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  later(then, ms) {
+    const timer = setTimeout(then, ms);
+    return () => clearTimeout(timer);
+  }
+};
+function configure({ backoff, heartbeat, outbox, connectTimeout = 2e4, stableAfter = 5e3, linger = 0, closeCodes: closeCodes2 = {} }) {
+  return {
+    backoff: { base: 1e3, cap: 3e4, attempts: Infinity, ...backoff },
+    heartbeat: { interval: heartbeat === false ? Infinity : 25e3, timeout: 1e4, always: !!heartbeat, ...heartbeat },
+    outbox: { messages: 100, bytes: 256 * 1024, age: 3e4, ...outbox },
+    connectTimeout,
+    stableAfter,
+    linger,
+    closeCodes: closeCodes2
+  };
 }
+function createClient(options = {}, clock = real) {
+  const transport = options.transport ?? webSocket();
+  const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options;
+  const lifecycle = options.lifecycle ?? (globalThis.document ? page : transport.anywhere ? always : null);
+  const log = options.log ?? (isDebugging() ? console.debug : null);
+  const listeners = /* @__PURE__ */ new Set();
+  const handlers = /* @__PURE__ */ new Set();
+  const loaders = /* @__PURE__ */ new Set();
+  let { token } = options;
+  let state = initial(configure(options));
+  let connection = null;
+  let asking;
+  let loading;
+  let cancel;
+  let line;
+  let unwatch;
+  const effects = {
+    ask,
+    open,
+    drop() {
+      asking?.abort();
+      connection?.close(1e3);
+      connection = null;
+    },
+    ping: () => (connection?.ping ?? connection?.check)?.call(connection),
+    send(message) {
+      if (write2(message.event, message.data) === false) input("unsent", message);
+    },
+    tell({ kind, name }, wanted) {
+      const message = guarded(() => dialect.interest(kind, name, wanted));
+      if (message) write2(message.event, message.data);
+    },
+    abort: () => loading?.abort(),
+    recover(missed) {
+      if (!loaders.size) return input("ran", null);
+      const { signal } = loading = new AbortController();
+      void Promise.allSettled([...loaders].map(async ([loader]) => loader(missed, signal))).then((results) => {
+        const failed = results.find(({ status }) => status === "rejected");
+        if (failed) log?.("channelgate: onMissed failed", failed);
+        if (!signal.aborted) input("ran", !failed);
+      });
+    },
+    lost: (text) => (log ?? console.warn)(`channelgate: ${text}`)
+  };
+  function input(...what) {
+    if (!lifecycle) return;
+    const { view } = state;
+    const [next, todo] = step(state, what, clock.now(), clock.random());
+    state = next;
+    const isActive = state.phase !== "off" || state.end === "unauthorized";
+    if (!isActive) unwatch = unwatch?.();
+    else if (!unwatch) {
+      unwatch = lifecycle.watch((what2) => input(what2));
+      [state] = step(state, ["page", lifecycle.online(), lifecycle.hidden()], state.now, 0);
+    }
+    const now = `channelgate: ${state.status}, ${state.recovery}`;
+    if (now !== line) log?.(line = now, state.view);
+    for (const [name, ...rest] of todo) effects[name](...rest);
+    const at = deadline(state);
+    cancel?.();
+    cancel = at < Infinity ? clock.later(() => input("tick"), Math.min(at - clock.now(), FOREVER)) : void 0;
+    if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
+  }
+  async function ask(why) {
+    const { signal } = asking = new AbortController();
+    try {
+      const given = typeof token === "function" ? await token({ attempt: state.attempt, why, signal }) : token;
+      const address = typeof url === "function" ? await url() : url;
+      if (given === null) throw new Unauthorized("no token");
+      if (!signal.aborted) input("ready", address, given ?? null);
+    } catch (error) {
+      const { message = String(error), after } = Object(error);
+      if (!signal.aborted) input("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
+    }
+  }
+  function open(url2, token2) {
+    const { turn } = state;
+    const isMine = () => turn === state.turn;
+    try {
+      const opening = transport.open(
+        { url: new URL(url2, globalThis.document?.baseURI), token: token2, tokenIn },
+        {
+          opened: (known) => isMine() && input("opened", !!opening.ping, known),
+          frame: (frame) => isMine() && receive(frame),
+          closed: ({ code, text, verdict }) => isMine() && input("closed", code, text, verdict)
+        }
+      );
+      connection = opening;
+    } catch (error) {
+      input("closed", 0, `invalid url or token (${error.name})`, "failed", "config");
+    }
+  }
+  function receive(frame) {
+    if (frame === "pong" && state.pinged) return input("pong");
+    const { event, data } = guarded(() => dialect.read(frame)) ?? {};
+    input("frame", event, data);
+    if (event === void 0) return;
+    const meta = { event, frame, at: state.heard };
+    for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data, meta));
+  }
+  function write2(event, data) {
+    return guarded(() => connection?.send(dialect.write(event, data)));
+  }
+  return {
+    snapshot: () => state.view,
+    subscribe: (listener) => added(listeners, [listener]),
+    acquire() {
+      input("acquire");
+      return once(() => input("release"));
+    },
+    connect: () => input("connect"),
+    disconnect: () => input("disconnect"),
+    reconnect: (why) => input("reconnect", why),
+    setToken(other) {
+      token = other;
+      input("token");
+    },
+    on: (event, handler) => added(handlers, [event, handler]),
+    onMissed(handler) {
+      input("handler");
+      return added(loaders, [handler]);
+    },
+    fresh: () => input("fresh"),
+    want(kind, name) {
+      input("want", kind, name, 1);
+      return once(() => input("want", kind, name, -1));
+    },
+    send(event, data, { volatile = false } = {}) {
+      const isUp = state.phase === "up";
+      if (volatile || !lifecycle) return isUp && write2(event, data) ? "sent" : "dropped";
+      const message = { event, data, size: JSON.stringify([event, data]).length, at: clock.now() };
+      input("send", message);
+      return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
+    },
+    async request(event, data, { timeout = REQUEST, signal } = {}) {
+      if (!connection?.request || state.phase !== "up") throw new Disconnected("no connection that acknowledges");
+      return connection.request(event, data, timeout, signal);
+    }
+  };
+}
+function added(set, item) {
+  set.add(item);
+  return () => void set.delete(item);
+}
+function once(call) {
+  return () => {
+    call?.();
+    call = null;
+  };
+}
+function isDebugging() {
+  try {
+    return localStorage["channelgate"] === "debug";
+  } catch {
+    return false;
+  }
+}
+
+// scripts/static.ts
+function connect(url, options = {}) {
+  const client = createClient({ ...options, url });
+  client.connect();
+  return client;
+}
+export {
+  Disconnected,
+  TimedOut,
+  Unauthorized,
+  always,
+  connect,
+  createClient,
+  enveloped,
+  notifications,
+  typed,
+  webSocket,
+  wsToken
+};
