@@ -7,7 +7,7 @@ import { deadline, initial, step } from "./machine.js";
 import type { Kind } from "./interest.js";
 import { FOREVER, REQUEST } from "./numbers.js";
 import type { Queued } from "./outbox.js";
-import type { Config, Effects, Input } from "./state.js";
+import type { Effects, Input } from "./state.js";
 import { Unauthorized } from "./token.js";
 import type { Client, Connection, Events, Meta, Missed, Options, TokenContext } from "./types.js";
 import { webSocket } from "./websocket.js";
@@ -28,18 +28,6 @@ const real: Clock = {
   },
 };
 
-export function configure({ backoff, heartbeat, outbox, connectTimeout = 20_000, stableAfter = 5_000, linger = 0, closeCodes = {} }: Options): Config {
-  return {
-    backoff: { base: 1_000, cap: 30_000, attempts: Infinity, ...backoff },
-    heartbeat: { interval: heartbeat === false ? Infinity : 25_000, timeout: 10_000, always: !!heartbeat, ...heartbeat },
-    outbox: { messages: 100, bytes: 256 * 1024, age: 30_000, ...outbox },
-    connectTimeout,
-    stableAfter,
-    linger,
-    closeCodes,
-  };
-}
-
 /** A client that connects when `connect()` is called, or as long as it is acquired. */
 export function createClient<E = Events>(options: Options = {}, clock: Clock = real): Client<E> {
   const transport = options.transport ?? webSocket();
@@ -51,7 +39,7 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
   const handlers = new Set<[name: string, handler: (data: never, meta: Meta) => void]>();
   const loaders = new Set<[(missed: Missed, signal: AbortSignal) => void | Promise<void>]>();
   let { token } = options;
-  let state = initial(configure(options));
+  let state = initial(options);
   let connection: Connection | null = null;
   let asking: AbortController | undefined;
   let loading: AbortController | undefined;
@@ -112,14 +100,11 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
     const { turn, attempt } = state;
     const { signal } = (asking = new AbortController());
     const mine = (...what: Input) => turn === state.turn && input(...what);
-    let isReady = false;
     try {
       const given = typeof token === "function" ? await token({ attempt, why, signal }) : token;
       const address = typeof url === "function" ? await url() : url;
       if (given === null) throw new Unauthorized("no token");
-      if (signal.aborted) return;
-      mine("ready");
-      isReady = true;
+      if (mine("ready") === false) return;
       const opening = (connection = transport.open(
         { url: new URL(address, globalThis.document?.baseURI), token: given ?? null, tokenIn },
         {
@@ -131,7 +116,7 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
     } catch (error) {
       const { name, message = String(error), after } = Object(error) as { name?: string; message?: string; after?: number };
       // An error of the transport may quote the token.
-      if (isReady) mine("closed", 0, `invalid url or token (${name})`, "failed", "config");
+      if (state.phase === "opening") mine("closed", 0, `invalid url or token (${name})`, "failed", "config");
       else mine("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
     }
   }
@@ -173,7 +158,8 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
     },
     on: (event, handler) => added(handlers, [event, handler]),
     onMissed(handler) {
-      input("handler");
+      // What nothing has loaded anew is loaded soon, as after a failure.
+      if (state.recovery === "missed") input("ran", false);
       return added(loaders, [handler]);
     },
     fresh: () => input("fresh"),

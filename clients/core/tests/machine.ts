@@ -1,6 +1,5 @@
 // The state machine alone: inputs at times that the test chooses, and the effects that come of them.
 
-import { configure } from "../src/client.js";
 import { deadline, initial, step } from "../src/machine.js";
 import type { Effect, Input, State } from "../src/state.js";
 import type { Options, Snapshot, Verdict } from "../src/types.js";
@@ -17,7 +16,7 @@ export class Machine {
   readonly all: Effect[] = [];
 
   constructor(options: Options = {}) {
-    this.state = initial(configure(options));
+    this.state = initial(options);
     this.input("page", true, false);
   }
 
