@@ -8,7 +8,7 @@ import { beforeEach, expect, it, vi } from "vitest";
 import { MyComponent as Basic } from "../snippets/dashboard/basic-connection.jsx";
 import { Header } from "../snippets/dashboard/connection-status.jsx";
 import { MyComponent as Latest } from "../snippets/dashboard/real-time-attendance.jsx";
-import { expectOnce, expectOneSocket, logged, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, logged, mount, reaches } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 declare global {
@@ -74,7 +74,7 @@ it.each([
   await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
 });
 
-it("subscribes again in place of the former subscription, for the employee and for all, until the component ends", async () => {
+itOnce("subscribes again in place of the former subscription, for the employee and for all, until the component ends", async () => {
   const gate = await startGate({ presets: ["dashboard"] });
   const first = vi.fn();
   const second = vi.fn();
@@ -128,7 +128,7 @@ function Follow({ callback }: { callback: (update: Attendance) => void }) {
   return null;
 }
 
-it("shows updates as messages, and the numbers of the day with each employee once", async () => {
+itOnce("shows updates as messages, and the numbers of the day with each employee once", async () => {
   const gate = await startGate({ presets: ["dashboard"] });
   const page = mount(
     <WebSocketProvider url={gate.url}>
