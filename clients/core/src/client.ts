@@ -115,7 +115,7 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
       const given = typeof token === "function" ? await token({ attempt: state.attempt, why, signal }) : token;
       const address = typeof url === "function" ? await url() : url;
       if (given === null) throw new Unauthorized("no token");
-      if (!signal.aborted) input("ready", address, given ?? null);
+      if (!signal.aborted) input("ready", address, given || null);
     } catch (error) {
       const { message = String(error), after } = Object(error) as { message?: string; after?: number };
       if (!signal.aborted) input("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
