@@ -4,9 +4,10 @@
 import { Disconnected, guarded } from "./errors.js";
 import { always, page } from "./lifecycle.js";
 import { deadline, initial, step } from "./machine.js";
+import type { Kind } from "./interest.js";
 import { FOREVER, REQUEST } from "./numbers.js";
 import type { Queued } from "./outbox.js";
-import type { Config, Effects, Input } from "./state.js";
+import type { Effects, Input } from "./state.js";
 import { Unauthorized } from "./token.js";
 import type { Client, Connection, Events, Meta, Missed, Options, TokenContext } from "./types.js";
 import { webSocket } from "./websocket.js";
@@ -27,18 +28,6 @@ const real: Clock = {
   },
 };
 
-export function configure({ backoff, heartbeat, outbox, connectTimeout = 20_000, stableAfter = 5_000, linger = 0, closeCodes = {} }: Options): Config {
-  return {
-    backoff: { base: 1_000, cap: 30_000, attempts: Infinity, ...backoff },
-    heartbeat: { interval: heartbeat === false ? Infinity : 25_000, timeout: 10_000, always: !!heartbeat, ...heartbeat },
-    outbox: { messages: 100, bytes: 256 * 1024, age: 30_000, ...outbox },
-    connectTimeout,
-    stableAfter,
-    linger,
-    closeCodes,
-  };
-}
-
 /** A client that connects when `connect()` is called, or as long as it is acquired. */
 export function createClient<E = Events>(options: Options = {}, clock: Clock = real): Client<E> {
   const transport = options.transport ?? webSocket();
@@ -50,7 +39,7 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
   const handlers = new Set<[name: string, handler: (data: never, meta: Meta) => void]>();
   const loaders = new Set<[(missed: Missed, signal: AbortSignal) => void | Promise<void>]>();
   let { token } = options;
-  let state = initial(configure(options));
+  let state = initial(options);
   let connection: Connection | null = null;
   let asking: AbortController | undefined;
   let loading: AbortController | undefined;
@@ -60,7 +49,6 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
 
   const effects: { [K in keyof Effects]: (...effect: Effects[K]) => void } = {
     ask,
-    open,
     drop() {
       asking?.abort();
       connection?.close(1000);
@@ -94,8 +82,7 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
     const [next, todo] = step(state, what, clock.now(), clock.random());
     state = next;
     // The page matters as long as there is, or may be again, a connection.
-    const isActive = state.phase !== "off" || state.end === "unauthorized";
-    if (!isActive) unwatch = unwatch?.();
+    if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
     else if (!unwatch) {
       unwatch = lifecycle.watch((what) => input(what)) as () => undefined;
       [state] = step(state, ["page", lifecycle.online(), lifecycle.hidden()], state.now, 0);
@@ -110,34 +97,27 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
   }
 
   async function ask(why: TokenContext["why"]): Promise<void> {
+    const { turn, attempt } = state;
     const { signal } = (asking = new AbortController());
+    const mine = (...what: Input) => turn === state.turn && input(...what);
     try {
-      const given = typeof token === "function" ? await token({ attempt: state.attempt, why, signal }) : token;
+      const given = typeof token === "function" ? await token({ attempt, why, signal }) : token;
       const address = typeof url === "function" ? await url() : url;
       if (given === null) throw new Unauthorized("no token");
-      if (!signal.aborted) input("ready", address, given || null);
-    } catch (error) {
-      const { message = String(error), after } = Object(error) as { message?: string; after?: number };
-      if (!signal.aborted) input("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
-    }
-  }
-
-  function open(url: string | URL, token: string | null): void {
-    const { turn } = state;
-    const isMine = () => turn === state.turn;
-    try {
-      const opening = transport.open(
-        { url: new URL(url, globalThis.document?.baseURI), token, tokenIn },
+      if (mine("ready") === false) return;
+      const opening = (connection = transport.open(
+        { url: new URL(address, globalThis.document?.baseURI), token: given || null, tokenIn },
         {
-          opened: (known) => isMine() && input("opened", !!opening.ping, known),
-          frame: (frame) => isMine() && receive(frame),
-          closed: ({ code, text, verdict }) => isMine() && input("closed", code, text, verdict),
+          opened: (known) => mine("opened", !!opening.ping, known),
+          frame: (frame) => turn === state.turn && receive(frame),
+          closed: ({ code, text, verdict }) => mine("closed", code, text, verdict),
         },
-      );
-      connection = opening;
+      ));
     } catch (error) {
-      // Its message may quote the token.
-      input("closed", 0, `invalid url or token (${(error as Error).name})`, "failed", "config");
+      const { name, message = String(error), after } = Object(error) as { name?: string; message?: string; after?: number };
+      // An error of the transport may quote the token.
+      if (state.phase === "opening") mine("closed", 0, `invalid url or token (${name})`, "failed", "config");
+      else mine("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
     }
   }
 
@@ -155,13 +135,20 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
     return guarded(() => connection?.send(dialect.write(event, data)));
   }
 
+  /** Counts one more, and one less when the function is called. */
+  function held(...what: ["acquire"] | ["want", Kind, string]): () => void {
+    let isHeld = true;
+    input(...([...what, 1] as unknown as Input));
+    return () => {
+      if (isHeld) input(...([...what, -1] as unknown as Input));
+      isHeld = false;
+    };
+  }
+
   return {
     snapshot: () => state.view,
     subscribe: (listener) => added(listeners, [listener]),
-    acquire() {
-      input("acquire");
-      return once(() => input("release"));
-    },
+    acquire: () => held("acquire"),
     connect: () => input("connect"),
     disconnect: () => input("disconnect"),
     reconnect: (why) => input("reconnect", why),
@@ -171,14 +158,12 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
     },
     on: (event, handler) => added(handlers, [event, handler]),
     onMissed(handler) {
-      input("handler");
+      // What nothing has loaded anew is loaded soon, as after a failure.
+      if (state.recovery === "missed") input("ran", false);
       return added(loaders, [handler]);
     },
     fresh: () => input("fresh"),
-    want(kind, name) {
-      input("want", kind, name, 1);
-      return once(() => input("want", kind, name, -1));
-    },
+    want: (kind, name) => held("want", kind, name),
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
       if (volatile || !lifecycle) return isUp && write(event, data) ? "sent" : "dropped";
@@ -197,13 +182,6 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
 function added<T extends unknown[]>(set: Set<T>, item: T): () => void {
   set.add(item);
   return () => void set.delete(item);
-}
-
-function once(call: (() => void) | null): () => void {
-  return () => {
-    call?.();
-    call = null;
-  };
 }
 
 /** `localStorage.channelgate = "debug"`. */

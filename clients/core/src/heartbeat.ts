@@ -14,5 +14,14 @@ export function ping(m: Draft, timeout: number): void {
 export function alive(m: Draft): void {
   m.heard = m.now;
   m.at.pong = Infinity;
-  m.at.beat = m.now + m.heartbeat.interval;
+  m.at.beat = m.now + (options(m).interval ?? 25_000);
+}
+
+/** The time for a ping has come. */
+export function beat(m: Draft): void {
+  if (m.heartbeat !== false) ping(m, options(m).timeout ?? 10_000);
+}
+
+function options({ heartbeat }: Draft): { interval?: number; timeout?: number } {
+  return heartbeat || {};
 }

@@ -3,9 +3,9 @@
 
 import { pause } from "./backoff.js";
 import { verdictOf } from "./closecodes.js";
-import { alive, ping } from "./heartbeat.js";
+import { alive, beat, ping } from "./heartbeat.js";
 import { counted } from "./interest.js";
-import { APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
+import { AGE, APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
 import { fresh, interrupt, miss, notice, ran, recover } from "./recovery.js";
@@ -32,7 +32,6 @@ const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 
 /** What happens when something is due; in this order, if several things are. */
 const due: Record<Timer, (m: Draft, at: number) => void> = {
-  expire: (m) => enqueue(m, m.queue),
   release(m) {
     for (const one of m.wanted) if (!one.users && m.phase === "up") m.effect("tell", one, false);
     m.wanted = m.wanted.filter(({ users }) => users);
@@ -50,10 +49,11 @@ const due: Record<Timer, (m: Draft, at: number) => void> = {
     begin(m);
   },
   show,
+  expire: (m) => enqueue(m, m.queue),
   stable(m) {
     m.attempt = m.unknown = 0;
   },
-  beat: (m) => ping(m, m.heartbeat.timeout),
+  beat,
   recover,
   retry: attempt,
 };
@@ -69,37 +69,31 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     restart(m);
     if (text) m.reason = { kind: "closed", text };
   },
-  acquire(m) {
-    m.users = (m.users ?? 0) + 1;
-    if (m.users === 1) rules.connect(m);
-  },
-  release(m) {
-    if (m.users) m.users -= 1;
-    m.at.release = m.now + m.linger;
+  acquire(m, change) {
+    m.users = (m.users ?? 0) + change;
+    if (change < 0) m.at.release = m.now + (m.linger ?? 0);
+    else if (m.users === 1) rules.connect(m);
   },
   token(m) {
     if (m.end === "unauthorized") restart(m);
   },
-  ready(m, url, token) {
+  ready(m) {
     m.phase = "opening";
-    m.at.connect = m.now + m.connectTimeout;
-    m.effect("open", url, token);
+    m.at.connect = m.now + (m.connectTimeout ?? 20_000);
   },
   opened(m, pings, known) {
     m.recovered = m.wasOpen ? false : null;
     Object.assign(m, known);
     m.phase = "up";
     m.pings = pings;
-    m.answers = m.heartbeat.always;
+    m.answers = !!m.heartbeat;
     m.refused = 0;
     if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
     m.at.connect = Infinity;
     m.at.show = m.now + SHOWN;
-    m.at.stable = m.now + m.stableAfter;
+    m.at.stable = m.now + (m.stableAfter ?? 5_000);
     for (const one of m.wanted) m.effect("tell", one, true);
-    const { queue } = m;
-    enqueue(m, []);
-    for (const message of queue) write(m, message);
+    for (const message of m.queue) m.effect("send", message);
   },
   pong(m) {
     m.latency = m.now - m.pinged;
@@ -114,20 +108,20 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   },
   closed,
   send(m, message) {
-    if (m.phase === "up") write(m, message);
-    else rules.unsent(m, message);
+    if (m.phase === "up") m.effect("send", message);
+    // A server that refuses accepts and closes at once; it has read nothing.
+    if (!m.shown) enqueue(m, [...m.queue, message]);
   },
-  unsent: (m, message) => enqueue(m, [...m.queue, message]),
+  unsent(m, message) {
+    if (m.shown) enqueue(m, [...m.queue, message]);
+  },
   want(m, kind, name, change) {
     const before = m.wanted.length;
     m.wanted = counted(m.wanted, kind, name, change);
-    if (change < 0) m.at.release = m.now + m.linger;
+    if (change < 0) m.at.release = m.now + (m.linger ?? 0);
     else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", { kind, name }, true);
   },
   ran,
-  handler(m) {
-    if (m.recovery === "missed" && m.at.recover === Infinity) m.at.recover = m.now;
-  },
   fresh,
   tick(m) {
     const isLate = deadline(m) < m.now - SLEEP;
@@ -184,7 +178,6 @@ export function initial(config: Config): State {
     at: NEVER,
     wanted: [],
     queue: [],
-    unsure: [],
     lost: 0,
     logged: 0,
     why: "first",
@@ -212,7 +205,7 @@ export function deadline(state: State): number {
 function look(m: Draft): void {
   const status = m.shown
     ? "open"
-    : (m.end ?? (m.online === false && m.phase !== "up" ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting"));
+    : (m.end ?? (m.online === false ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting"));
   if (status !== m.status) m.since = m.now;
   m.status = status;
   m.retryAt = m.at.retry < Infinity ? m.at.retry : null;
@@ -249,10 +242,7 @@ function drop(m: Draft, phase: Phase): void {
   m.turn += 1;
   m.shown = false;
   m.pinged = 0;
-  m.at = { ...NEVER, release: m.at.release };
-  // A server that refuses accepts and closes at once; it has read nothing.
-  enqueue(m, [...m.unsure, ...m.queue]);
-  m.unsure = [];
+  m.at = { ...NEVER, release: m.at.release, expire: m.at.expire };
 }
 
 function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
@@ -269,27 +259,30 @@ function leave(m: Draft): void {
 }
 
 function show(m: Draft): void {
-  const isShared = m.reason?.code === 1012;
   m.at.show = Infinity;
   m.shown = true;
-  m.end = m.reason = null;
-  m.why = "retry";
-  m.unsure = [];
-  if (m.recovered === false) miss(m, "reconnected", m.heard, isShared);
+  if (m.recovered === false) miss(m, "reconnected", m.heard, m.reason?.code === 1012);
   else recover(m);
   m.wasOpen = true;
+  m.end = m.reason = null;
+  m.why = "retry";
+  enqueue(m, []);
   alive(m);
 }
 
 function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reason["kind"] = code === 1006 ? "network" : "closed", after = 0): void {
-  const verdict = m.closeCodes[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
+  const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
+  if (m.shown) m.drops += 1;
   if (m.phase === "opening") {
     m.why = "refused";
     m.refused += 1;
+    // The browser does not say why a handshake failed: the server refused, or there is no network.
+    if (m.refused >= REFUSED) {
+      kind = "refused";
+      text = `never opened: check url, token, origins, server. ${text}`;
+    }
   }
-  if (m.shown) m.drops += 1;
-  // The browser does not say why a handshake failed: the server refused, or there is no network.
-  m.reason = m.refused < REFUSED ? { kind, ...(code && { code }), text } : { kind: "refused", code, text: `never opened: check url, token, origins, server. ${text}` };
+  m.reason = { kind, ...(code && { code }), text };
   drop(m, "waiting");
   if (code === 1013 && m.wasOpen) miss(m, "gap", m.heard, false, text);
   if (verdict.startsWith("retry")) retry(m, verdict, after);
@@ -301,13 +294,13 @@ function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reas
 }
 
 function retry(m: Draft, verdict: Verdict, after: number): void {
-  const { backoff } = m;
+  const { attempts = Infinity, giveUp } = m.backoff ?? {};
   // A node that stops is not a failure.
   const isFailure = verdict !== "retry-soon";
-  const isSpent = isFailure && m.attempt >= backoff.attempts;
-  if (isSpent && backoff.giveUp) return stop(m, "failed");
-  const wait = isSpent ? Math.max(MINUTE, after) : pause(verdict, m.attempt, m.random, after, backoff);
-  if (isFailure) m.attempt += 1;
+  const isSpent = isFailure && m.attempt >= attempts;
+  if (isSpent && giveUp) return stop(m, "failed");
+  const wait = isSpent ? Math.max(MINUTE, after) : pause(verdict, m.attempt, m.random, after, m.backoff);
+  if (isFailure && !isSpent) m.attempt += 1;
   m.end = isSpent ? "failed" : null;
   begin(m, Math.max(m.now + wait, m.hidden && m.tried + MINUTE));
 }
@@ -318,15 +311,11 @@ function wake(m: Draft): void {
   if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
 }
 
-function write(m: Draft, message: Queued): void {
-  m.effect("send", message);
-  if (!m.shown) m.unsure = [...m.unsure, message];
-}
-
 /** Keeps what the limits allow, and counts the rest. */
 function enqueue(m: Draft, messages: readonly Queued[]): void {
-  m.queue = kept(messages, m.now, m.outbox);
-  m.at.expire = m.queue[0] ? m.queue[0].at + m.outbox.age : Infinity;
+  // What has been written is not lost yet.
+  m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
+  m.at.expire = (m.queue[0]?.at ?? Infinity) + (m.outbox?.age ?? AGE);
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;

@@ -32,5 +32,7 @@ export const REQUEST = 10_000;
 export const REFUSED = 3;
 /** Retries after a code from 3000 on that the table does not have; then `failed`. */
 export const UNKNOWN = 3;
-/** The longest time of `setTimeout`. */
-export const FOREVER = 2_147_483_647;
+/** No timer is set for longer: `setTimeout` takes 2³¹ ms at most. */
+export const FOREVER = 1e9;
+/** So old may a message of the outbox be. */
+export const AGE = 30_000;

@@ -1,5 +1,8 @@
 // Messages that wait for the connection: bounded in number, size and age, and each one that is lost is counted.
 
+import { AGE } from "./numbers.js";
+import type { Options } from "./types.js";
+
 /** A message that has not been written; `size` is the length of its JSON. */
 export interface Queued {
   readonly event: string;
@@ -8,14 +11,8 @@ export interface Queued {
   readonly at: number;
 }
 
-export interface OutboxLimits {
-  readonly messages: number;
-  readonly bytes: number;
-  readonly age: number;
-}
-
 /** The messages that may go on waiting: the newest within the limits. The others, the oldest first, are lost. */
-export function kept(queue: readonly Queued[], now: number, { messages, bytes, age }: OutboxLimits): readonly Queued[] {
+export function kept(queue: readonly Queued[], now: number, { messages = 100, bytes = 256 * 1024, age = AGE }: Options["outbox"] & object = {}): readonly Queued[] {
   let sum = 0;
   const isKept = ({ size, at }: Queued, index: number) => (sum += size) <= bytes && index < messages && now - at < age;
   return [...queue].reverse().filter(isKept).reverse();

@@ -62,6 +62,6 @@ export function notice(m: Draft, event: string | undefined, data: unknown): void
   if (event === "hello" && v === 1) {
     m.node = node;
     m.id = id;
-    m.answers = m.heartbeat.interval < Infinity;
+    m.answers = true;
   }
 }

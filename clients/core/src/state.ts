@@ -1,21 +1,11 @@
 // The words of the state machine: its state, what it reacts to, and what it wants done.
 
-import type { Backoff } from "./backoff.js";
 import type { Kind, Wanted } from "./interest.js";
-import type { OutboxLimits, Queued } from "./outbox.js";
-import type { ConnectionEvents, Missed, Reason, Snapshot, TokenContext, Verdict } from "./types.js";
+import type { Queued } from "./outbox.js";
+import type { ConnectionEvents, Missed, Options, Reason, Snapshot, TokenContext, Verdict } from "./types.js";
 
-/** The options, with their defaults. */
-export interface Config {
-  readonly backoff: Backoff;
-  /** `always`: the application says that the server answers pings, with or without `hello`. */
-  readonly heartbeat: { readonly interval: number; readonly timeout: number; readonly always: boolean };
-  readonly outbox: OutboxLimits;
-  readonly connectTimeout: number;
-  readonly stableAfter: number;
-  readonly linger: number;
-  readonly closeCodes: Readonly<Record<number, Verdict>>;
-}
+/** Options that are rules; their defaults stand where they are used. */
+export type Config = Pick<Options, "backoff" | "heartbeat" | "outbox" | "connectTimeout" | "stableAfter" | "linger" | "closeCodes">;
 
 /**
  * What is due at a time: `expire` a message is too old, `release` what has no users any more ends, `connect` the end of a
@@ -27,7 +17,7 @@ export type Timer = "expire" | "release" | "connect" | "pong" | "show" | "stable
 /** `off`: nothing is tried. `asking`: for a token. `up`: the socket is open. `away`: the page was put aside. */
 export type Phase = "off" | "waiting" | "asking" | "opening" | "up" | "away";
 
-/** The options and what the application sees are part of it; `view` is the object that the application gets. */
+/** Options and what the application sees are part of it; `view` is the object that the application gets. */
 export interface State extends Snapshot, Config {
   readonly view: Snapshot;
   readonly now: number;
@@ -41,9 +31,8 @@ export interface State extends Snapshot, Config {
   /** undefined: `connect()` has no users to count. */
   readonly users: number | undefined;
   readonly wanted: readonly Wanted[];
+  /** What waits, and what was written to a connection that may still turn out to be refused. */
   readonly queue: readonly Queued[];
-  /** Written to a connection that may still turn out to be refused. */
-  readonly unsure: readonly Queued[];
   readonly lost: number;
   readonly logged: number;
   readonly why: TokenContext["why"];
@@ -76,12 +65,12 @@ export interface Inputs {
   connect: [];
   disconnect: [];
   reconnect: [why?: string | undefined];
-  acquire: [];
-  release: [];
+  /** One user more or less. */
+  acquire: [change: 1 | -1];
   /** Another token was set. */
   token: [];
-  /** The token and the address for the attempt are there. */
-  ready: [url: string | URL, token: string | null];
+  /** The token and the address for the attempt are there, and the connection is being opened. */
+  ready: [];
   opened: [pings: boolean, known?: Known];
   /** The answer to a ping. */
   pong: [];
@@ -95,8 +84,6 @@ export interface Inputs {
   want: [kind: Kind, name: string, change: 1 | -1];
   /** The handlers of `onMissed` have run: with success or without, or there was none. */
   ran: [ok: boolean | null];
-  /** A handler of `onMissed` came. */
-  handler: [];
   fresh: [];
   tick: [];
   /** What the page says of itself. */
@@ -114,8 +101,8 @@ export type Input = { [K in keyof Inputs]: readonly [K, ...Inputs[K]] }[keyof In
 
 /** Names of effects, and what they need. */
 export interface Effects {
+  /** Fetches the token and opens a connection. */
   ask: [why: TokenContext["why"]];
-  open: [url: string | URL, token: string | null];
   drop: [];
   ping: [];
   send: [message: Queued];

@@ -1,7 +1,11 @@
 // The driver with a clock and a transport of the test: what applications see.
 
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
+import { enveloped, notifications } from "../src/dialect.js";
+import { always, createClient, Disconnected, typed, Unauthorized, webSocket, wsToken } from "../src/index.js";
+import type { TokenContext, WebSocketLike } from "../src/index.js";
+import { page } from "../src/lifecycle.js";
 import { rig, settled } from "./support.js";
 
 describe("a client", () => {
@@ -61,5 +65,543 @@ describe("a client", () => {
     expect(missed).toEqual([{ reason: "reconnected", groups: null, since: seen, until: clock.now() }]);
     expect(client.snapshot()).toMatchObject({ status: "open", recovery: "live", missed: null, recovered: false, drops: 1, attempt: 1 });
     expect(statuses).toEqual(["idle", "connecting", "open", "reconnecting", "open"]);
+  });
+});
+
+/** Errors that applications see as uncaught. */
+function uncaught(): unknown[] {
+  const errors: unknown[] = [];
+  const real = globalThis.setTimeout;
+  vi.spyOn(globalThis, "setTimeout").mockImplementation(((then: () => void, ms?: number) => {
+    if (ms !== undefined) return real(then, ms);
+    try {
+      then();
+    } catch (error) {
+      errors.push(error);
+    }
+    return 0;
+  }) as typeof setTimeout);
+  return errors;
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+describe("events", () => {
+  it("are handed over exactly once, in order, synchronously from the message", async () => {
+    const { client, opened } = rig();
+    const seen: unknown[] = [];
+    client.on("a", (data) => void seen.push(["a", data]));
+    client.on("*", (data, { event, frame, at }) => void seen.push(["*", event, data === frame, at > 0]));
+    const off = client.on("b", () => void seen.push("b"));
+    const socket = await opened();
+    socket.frame({ type: "a", n: 1 });
+    expect(seen).toEqual([["a", { type: "a", n: 1 }], ["*", "a", true, true]]);
+    seen.length = 0;
+    socket.frame({ event: "b", data: 2 });
+    off();
+    off();
+    socket.frame({ event: "b", data: 3 });
+    expect(seen).toEqual([["*", "b", false, true], "b", ["*", "b", false, true]]);
+    for (let n = 0; n < 5_000; n += 1) socket.frame({ type: "a", n });
+    expect(seen.filter((one) => Array.isArray(one) && one[0] === "a")).toHaveLength(5_000);
+  });
+
+  it("reach a handler as often as it was added, and whatever other handlers do", async () => {
+    const errors = uncaught();
+    const { client, opened } = rig();
+    const seen: number[] = [];
+    const handler = (data: unknown) => void seen.push((data as { n: number }).n);
+    client.on("a", () => {
+      throw new Error("a mistake");
+    });
+    const once = client.on("a", handler);
+    const inside = client.on("a", () => inside());
+    client.on("a", handler);
+    client.subscribe(() => {
+      throw new Error("of a listener");
+    });
+    const socket = await opened();
+    socket.frame({ type: "a", n: 1 });
+    once();
+    socket.frame({ type: "a", n: 2 });
+    expect(seen).toEqual([1, 1, 2]);
+    expect(errors.map((error) => (error as Error).message).filter((text) => text === "a mistake")).toHaveLength(2);
+    expect(client.snapshot().status).toBe("open");
+  });
+
+  it("are not frames that the dialect does not take for events, nor answers to pings", async () => {
+    const { client, clock, opened } = rig({ dialect: { ...typed, read: (frame) => (frame === "noise" ? null : typed.read(frame)) } });
+    const seen: unknown[] = [];
+    client.on("*", (data) => void seen.push(data));
+    const socket = await opened();
+    socket.frame("noise");
+    socket.frame("pong");
+    expect(seen).toEqual(["pong"]);
+    socket.frame({ type: "hello", node: "node-1", id: "17", v: 1 });
+    expect(client.snapshot()).toMatchObject({ node: "node-1", id: "17" });
+    await clock.pass(25_000);
+    expect(socket.pings).toBe(1);
+    clock.sleep(40);
+    socket.frame("pong");
+    expect(seen).toHaveLength(2);
+    expect(client.snapshot().latency).toBe(40);
+  });
+
+  it("of an earlier connection are not handed over", async () => {
+    const { client, clock, opened, sockets } = rig();
+    const seen: unknown[] = [];
+    client.on("a", (data) => void seen.push(data));
+    const old = await opened();
+    await clock.pass(1_000);
+    client.reconnect();
+    old.frame({ type: "a" });
+    old.end(1006);
+    expect([seen, sockets.length, client.snapshot().status]).toEqual([[], 2, "reconnecting"]);
+  });
+});
+
+describe("messages", () => {
+  it("are kept when the connection is about to close", async () => {
+    const { client, clock, opened, sockets } = rig();
+    const socket = await opened();
+    socket.accepts = false;
+    expect(client.send("a", { n: 1 })).toBe("queued");
+    expect(client.send("b", {}, { volatile: true })).toBe("dropped");
+    socket.end(1006);
+    await clock.pass(1_000);
+    sockets[1]?.open();
+    expect(sockets[1]?.sent).toEqual([{ type: "a", n: 1 }]);
+  });
+
+  it("that volatile are sent at once or never", async () => {
+    const { client, opened } = rig();
+    expect(client.send("typing", {}, { volatile: true })).toBe("dropped");
+    const socket = await opened();
+    expect(client.send("typing", {}, { volatile: true })).toBe("sent");
+    expect(socket.sent).toEqual([{ type: "typing" }]);
+  });
+
+  it("that are lost are logged, and a reason to load anew", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    const { client, clock, opened } = rig({ outbox: { messages: 2 } });
+    const missed: unknown[] = [];
+    client.onMissed(({ reason, detail }) => void missed.push([reason, detail]));
+    for (const n of [1, 2, 3]) client.send("a", { n });
+    expect(warn.mock.calls).toEqual([["channelgate: 1 messages were not sent"]]);
+    await clock.pass(1_000);
+    expect(missed).toEqual([]);
+    const socket = await opened();
+    expect(missed).toEqual([["outbox", "1 messages were not sent"]]);
+    expect(socket.sent).toEqual([{ type: "a", n: 2 }, { type: "a", n: 3 }]);
+    expect(client.snapshot().recovery).toBe("live");
+  });
+
+  it("that the dialect cannot write are reported, and stop nothing", async () => {
+    const errors = uncaught();
+    const write = (): never => {
+      throw new Error("of write");
+    };
+    const { client, opened, socket } = rig({ dialect: { ...typed, write } });
+    client.want("room", "a");
+    client.send("b");
+    await opened();
+    expect(errors).toHaveLength(2);
+    expect([client.snapshot().status, socket]).toEqual(["open", undefined]);
+  });
+});
+
+describe("tokens", () => {
+  it("are asked for by each attempt, one after the other, and go to the transport", async () => {
+    const asked: TokenContext[] = [];
+    const { client, clock, sockets } = rig({
+      token: (context) => {
+        asked.push(context);
+        return Promise.resolve(`t${asked.length}`);
+      },
+      tokenIn: "subprotocol",
+    });
+    client.connect();
+    client.connect();
+    await settled();
+    sockets[0]?.end(1006);
+    await clock.pass(1_000);
+    expect(asked.map(({ attempt, why }) => [attempt, why])).toEqual([[0, "first"], [1, "refused"]]);
+    expect(sockets.map(({ request_: { token, tokenIn } }) => [token, tokenIn])).toEqual([["t1", "subprotocol"], ["t2", "subprotocol"]]);
+  });
+
+  it("are not asked for twice at once: the request before is aborted", async () => {
+    const asked: TokenContext[] = [];
+    const { client, clock, sockets } = rig({ token: (context) => (asked.push(context), new Promise(() => undefined)) });
+    client.connect();
+    await clock.pass(1_000);
+    client.reconnect();
+    expect(asked.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+    await clock.pass(9_999);
+    expect(asked).toHaveLength(2);
+    await clock.pass(1);
+    expect(asked[1]?.signal.aborted).toBe(true);
+    expect(client.snapshot().reason).toEqual({ kind: "token", text: "no answer" });
+    client.disconnect();
+    expect([sockets.length, clock.timers]).toEqual([0, 0]);
+  });
+
+  it.each([
+    ["null", () => null],
+    ["Unauthorized", () => Promise.reject(new Unauthorized("not logged in"))],
+  ])("that are not there stop the client (%s), until there is one", async (_what, none) => {
+    let token: () => string | null | Promise<string | null> = none;
+    const { client, clock, sockets, lifecycle } = rig({ token: () => token() });
+    client.connect();
+    await settled();
+    expect(client.snapshot()).toMatchObject({ status: "unauthorized", retryAt: null, reason: { kind: "token" } });
+    await clock.pass(3_600_000);
+    expect(sockets).toHaveLength(0);
+    token = () => "t";
+    lifecycle.tell("storage");
+    await clock.pass(2_000);
+    expect(sockets).toHaveLength(1);
+  });
+
+  it("of an option null mean unauthorized; setToken() leaves it", async () => {
+    const { client, clock, sockets } = rig({ token: null });
+    client.connect();
+    await settled();
+    expect(client.snapshot()).toMatchObject({ status: "unauthorized", reason: { text: "no token" } });
+    client.setToken("t");
+    await clock.pass(250);
+    expect(sockets.map(({ request_ }) => request_.token)).toEqual(["t"]);
+    client.setToken("u");
+    await settled();
+    expect(sockets).toHaveLength(1);
+  });
+
+  it("that cannot be fetched are asked for again after a pause, Retry-After at least", async () => {
+    let count = 0;
+    const { client, clock } = rig({
+      token: () => {
+        count += 1;
+        return Promise.reject(count === 1 ? Object.assign(new Error("busy"), { after: 7_000 }) : "text");
+      },
+    });
+    client.connect();
+    await settled();
+    expect(client.snapshot()).toMatchObject({ status: "reconnecting", reason: { kind: "token", text: "busy" }, retryAt: clock.now() + 7_500 });
+    await clock.pass(7_500);
+    expect(client.snapshot().reason).toEqual({ kind: "token", text: "text" });
+  });
+
+  it("are never printed, whatever happens", async () => {
+    const lines: unknown[] = [];
+    const log = (...line: unknown[]) => void lines.push(line);
+    const { client, clock, sockets } = rig({ token: () => "s3cret", log });
+    client.connect();
+    await settled();
+    sockets[0]?.open();
+    await clock.pass(30);
+    sockets[0]?.end(4401);
+    await clock.pass(1_000);
+    sockets[1]?.end(4401);
+    const broken = rig({ token: "s3cret", log, transport: { tokenIn: "query", dialect: typed, open: ({ token }) => { throw new SyntaxError(`bad ${token}`); } } });
+    broken.client.connect();
+    await settled();
+    expect(broken.client.snapshot()).toMatchObject({ status: "failed", reason: { kind: "config", text: "invalid url or token (SyntaxError)" } });
+    expect(lines.length).toBeGreaterThan(5);
+    expect(lines.map((line) => (line as unknown[])[0])).toContain("channelgate: unauthorized, live");
+    expect(JSON.stringify(lines)).not.toContain("s3cret");
+  });
+});
+
+describe("addresses", () => {
+  it("may be functions, also slow ones", async () => {
+    const { client, sockets } = rig({ url: () => Promise.resolve("https://other/ws/?a=1") });
+    client.connect();
+    await settled();
+    expect(sockets[0]?.request_.url.href).toBe("https://other/ws/?a=1");
+  });
+
+  it("that no URL can be made of are failures for good", async () => {
+    const { client } = rig({ url: "/relative/" });
+    client.connect();
+    await settled();
+    expect(client.snapshot()).toMatchObject({ status: "failed", reason: { kind: "config", text: "invalid url or token (TypeError)" } });
+  });
+});
+
+describe("onMissed", () => {
+  it("runs all handlers, aborts them at the next miss, and again after a failure", async () => {
+    const { client, clock, opened, sockets } = rig();
+    const calls: string[] = [];
+    const signals: AbortSignal[] = [];
+    let failing = true;
+    client.onMissed(async ({ reason }, signal) => {
+      calls.push(`a ${reason}`);
+      signals.push(signal);
+      await Promise.resolve();
+      if (failing) throw new Error("busy");
+    });
+    const off = client.onMissed(({ reason }) => void calls.push(`b ${reason}`));
+    const socket = await opened();
+    socket.frame({ type: "gap", reason: "overflow", groups: ["g"] });
+    expect(client.snapshot()).toMatchObject({ recovery: "missed", missed: { reason: "gap", detail: "overflow", groups: ["g"] } });
+    await clock.pass(1_000);
+    expect(calls).toEqual(["a gap", "b gap"]);
+    expect(client.snapshot().recovery).toBe("missed");
+    off();
+    failing = false;
+    await clock.pass(1_500);
+    expect(calls).toEqual(["a gap", "b gap", "a gap"]);
+    expect([client.snapshot().recovery, signals.map(({ aborted }) => aborted)]).toEqual(["live", [false, false]]);
+    client.onMissed((_missed, signal) => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())));
+    socket.end(1006);
+    await clock.pass(1_000);
+    sockets[1]?.open();
+    await clock.pass(30);
+    expect(client.snapshot().recovery).toBe("recovering");
+    sockets[1]?.frame({ type: "gap" });
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, true]);
+    client.fresh();
+    await clock.pass(10_000);
+    expect(client.snapshot()).toMatchObject({ recovery: "live", missed: null });
+  });
+
+  it("is heard by a handler that comes late", async () => {
+    const { client, clock, opened, sockets } = rig();
+    (await opened()).end(1006);
+    await clock.pass(1_000);
+    sockets[1]?.open();
+    await clock.pass(60_000);
+    expect(client.snapshot().recovery).toBe("missed");
+    let calls = 0;
+    client.onMissed(() => void (calls += 1));
+    await clock.pass(2_000);
+    expect([calls, client.snapshot().recovery]).toEqual([1, "live"]);
+  });
+});
+
+describe("request", () => {
+  it("is the transport's acknowledgement, or Disconnected", async () => {
+    const { client, opened } = rig();
+    await expect(client.request("a")).rejects.toBeInstanceOf(Disconnected);
+    const socket = await opened();
+    await expect(client.request("a")).rejects.toBeInstanceOf(Disconnected);
+    const asked: unknown[] = [];
+    socket.request = (...how: unknown[]) => (asked.push(how), Promise.resolve(7));
+    const { signal } = new AbortController();
+    expect([await client.request("a", { n: 1 }), await client.request("b", 2, { timeout: 5, signal })]).toEqual([7, 7]);
+    expect(asked).toEqual([["a", { n: 1 }, 10_000, undefined], ["b", 2, 5, signal]]);
+  });
+});
+
+describe("the page", () => {
+  it("is watched as long as there is, or may be, a connection", async () => {
+    const { client, lifecycle, opened, sockets } = rig({ token: "t" });
+    expect(lifecycle.watching).toBe(0);
+    const socket = await opened();
+    lifecycle.isOnline = false;
+    expect(lifecycle.watching).toBe(1);
+    socket.end(4403);
+    expect([client.snapshot().status, lifecycle.watching]).toEqual(["unauthorized", 1]);
+    client.reconnect();
+    client.disconnect();
+    expect([client.snapshot().status, lifecycle.watching, sockets.length]).toEqual(["closed", 0, 1]);
+  });
+
+  it("tells the network and the hidden tab from the beginning", async () => {
+    const { client, clock, lifecycle, statuses } = rig();
+    lifecycle.isOnline = false;
+    lifecycle.isHidden = true;
+    client.connect();
+    await clock.pass(20_000);
+    expect(statuses).toEqual(["offline"]);
+    expect(client.snapshot().retryAt).toBe(clock.now() + 40_000);
+  });
+
+  it("is heard by its DOM events, and not after that", () => {
+    const window = new EventTarget();
+    vi.stubGlobal("addEventListener", window.addEventListener.bind(window));
+    vi.stubGlobal("document", { hidden: false });
+    const told: string[] = [];
+    const end = page.watch((what) => told.push(what));
+    const types = ["online", "offline", "storage", "pagehide", "pageshow", "resume", "visibilitychange"];
+    for (const type of types) window.dispatchEvent(new Event(type));
+    vi.stubGlobal("document", { hidden: true });
+    window.dispatchEvent(new Event("visibilitychange"));
+    expect(told).toEqual(["online", "offline", "storage", "away", "back", "wake", "visible", "hidden"]);
+    end();
+    for (const type of types) window.dispatchEvent(new Event(type));
+    expect(told).toHaveLength(8);
+  });
+});
+
+describe("on a server", () => {
+  it("nothing is connected, written or waited for", () => {
+    vi.stubGlobal("WebSocket", class {
+      constructor() {
+        throw new Error("a connection");
+      }
+    });
+    const client = createClient({ url: "wss://node/" });
+    const snapshot = client.snapshot();
+    client.connect();
+    const release = client.acquire();
+    const leave = client.want("room", "a");
+    client.onMissed(() => undefined);
+    client.on("a", () => undefined);
+    expect(client.send("a")).toBe("dropped");
+    leave();
+    release();
+    client.reconnect();
+    client.disconnect();
+    expect(client.snapshot()).toBe(snapshot);
+    expect(snapshot.status).toBe("idle");
+  });
+
+  it("it connects with a WebSocket class of its own, and with a lifecycle", async () => {
+    const addresses: string[] = [];
+    class Socket extends FakeWebSocket {
+      constructor(url: string, protocols?: string[]) {
+        super();
+        addresses.push(`${url} ${(protocols ?? []).join()}`);
+      }
+    }
+    const client = createClient({ url: "http://node/ws/?a=1", token: "t", transport: webSocket({ WebSocket: Socket }) });
+    client.connect();
+    client.disconnect();
+    expect(addresses).toEqual(["ws://node/ws/?a=1&cg=1&token=t "]);
+    vi.stubGlobal("WebSocket", Socket);
+    const other = createClient({ url: "https://node/", token: "t", tokenIn: "subprotocol", lifecycle: always });
+    other.connect();
+    other.disconnect();
+    expect(addresses[1]).toBe("wss://node/?cg=1 access_token,t");
+  });
+
+  it("modules touch nothing of a page when they are imported", async () => {
+    const touched: string[] = [];
+    for (const name of ["window", "document", "navigator", "WebSocket", "localStorage", "sessionStorage", "fetch", "location", "addEventListener"]) {
+      vi.stubGlobal(name, undefined);
+      Object.defineProperty(globalThis, name, { configurable: true, get: () => void touched.push(name) });
+    }
+    vi.resetModules();
+    await Promise.all([import("../src/index.js"), import("../src/dialect.js"), import("../src/native.js"), import("../src/testing.js")]);
+    expect(touched).toEqual([]);
+  });
+});
+
+class FakeWebSocket implements WebSocketLike {
+  readyState = 0;
+  sent: string[] = [];
+  closed: (number | undefined)[] = [];
+  onopen: WebSocketLike["onopen"] = null;
+  onmessage: WebSocketLike["onmessage"] = null;
+  onclose: WebSocketLike["onclose"] = null;
+  onerror: WebSocketLike["onerror"] = null;
+  send(text: string): void {
+    this.sent.push(text);
+  }
+  close(code?: number): void {
+    this.closed.push(code);
+  }
+}
+
+describe("webSocket()", () => {
+  it("writes JSON when it is open, and reads JSON, text and bytes", () => {
+    const sockets: FakeWebSocket[] = [];
+    const transport = webSocket({
+      WebSocket: class extends FakeWebSocket {
+        constructor() {
+          super();
+          sockets.push(this);
+        }
+      },
+    });
+    const told: unknown[] = [];
+    const url = new URL("wss://node/");
+    const connection = transport.open(
+      { url, token: null, tokenIn: "query" },
+      { opened: () => told.push("opened"), frame: (frame) => told.push(frame), closed: (how) => told.push(how) },
+    );
+    const [socket] = sockets as [FakeWebSocket];
+    expect(connection.send({ a: 1 })).toBe(false);
+    socket.readyState = 1;
+    expect(connection.send({ a: 1 })).toBe(true);
+    connection.ping?.();
+    connection.close(1000);
+    expect([socket.sent, socket.closed]).toEqual([['{"a":1}', "ping"], [1000]]);
+    socket.onopen?.(undefined as never);
+    const bytes = new ArrayBuffer(2);
+    for (const data of ['{"b":2}', "pong", bytes]) socket.onmessage?.({ data } as never);
+    socket.onerror?.(undefined as never);
+    socket.onclose?.({ code: 1012, reason: "drain" } as never);
+    expect(told).toEqual(["opened", { b: 2 }, "pong", bytes, { code: 1012, text: "drain" }]);
+    // The application's object is not changed.
+    expect(url.href).toBe("wss://node/");
+  });
+});
+
+describe("wsToken()", () => {
+  const context = { attempt: 0, why: "first", signal: new AbortController().signal } as const;
+  const answer = (body: unknown, init?: ResponseInit) => {
+    const fetch = vi.fn(() => Promise.resolve(new Response(JSON.stringify(body), init)));
+    vi.stubGlobal("fetch", fetch);
+    return fetch;
+  };
+
+  it("fetches the token with the page's cookies, or with a header", async () => {
+    const fetch = answer({ ws_token: "t", other: "u" });
+    expect(await wsToken()(context)).toBe("t");
+    expect(fetch).toHaveBeenCalledWith("/api/user/ws-token/", { signal: context.signal, cache: "no-store", headers: {} });
+    expect(await wsToken("/x/", { field: "other", credentials: "include", authorization: () => "Bearer a" })(context)).toBe("u");
+    expect(fetch).toHaveBeenLastCalledWith("/x/", { signal: context.signal, cache: "no-store", credentials: "include", headers: { Authorization: "Bearer a" } });
+    expect(await wsToken("/x/", { field: "absent" })(context)).toBe(null);
+  });
+
+  it.each([401, 403])("takes %i for the end, and other errors for a pause", async (status) => {
+    answer({}, { status });
+    await expect(wsToken()(context)).rejects.toBeInstanceOf(Unauthorized);
+    answer({}, { status: 503, headers: { "Retry-After": "7" } });
+    const error: unknown = await wsToken("/x/")(context).catch((error: unknown) => error);
+    expect(error).toMatchObject({ message: "/x/: 503", after: 7_000 });
+    expect(error).not.toBeInstanceOf(Unauthorized);
+  });
+});
+
+describe("dialects", () => {
+  it("read {type, …} and {event, data}", () => {
+    for (const dialect of [typed, enveloped, notifications]) {
+      expect(dialect.read({ type: "a", n: 1 })).toEqual({ event: "a", data: { type: "a", n: 1 } });
+      expect(dialect.read({ event: "a", data: 1 })).toEqual({ event: "a", data: 1 });
+      for (const frame of ["text", null, 7, { n: 1 }, [1]]) expect(dialect.read(frame)).toEqual({ event: "", data: frame });
+    }
+  });
+
+  it("write messages, rooms and topics", () => {
+    expect(typed.write("a", { n: 1 })).toEqual({ type: "a", n: 1 });
+    expect(typed.write("a", undefined)).toEqual({ type: "a" });
+    expect(typed.write("a", [1])).toEqual({ type: "a", data: [1] });
+    expect(typed.write("a", "b")).toEqual({ type: "a", data: "b" });
+    expect(enveloped.write("a", [1])).toEqual({ event: "a", data: [1] });
+    expect(typed.interest("room", "x", true)).toEqual({ event: "join", data: { room: "x" } });
+    expect(typed.interest("room", "x", false)).toEqual({ event: "leave", data: { room: "x" } });
+    expect(typed.interest("topic", "x", true)).toEqual({ event: "subscribe", data: { topic: "x" } });
+    expect(typed.interest("topic", "x", false)).toEqual({ event: "unsubscribe", data: { topic: "x" } });
+    expect(notifications.interest("topic", "x", true)).toEqual({ event: "subscribe", data: { notification_types: ["x"] } });
+    expect(notifications.interest("topic", "x", false)).toBe(null);
+    expect(notifications.write("subscribe", { notification_types: ["x"] })).toEqual({ type: "subscribe", notification_types: ["x"] });
+  });
+});
+
+describe("debugging", () => {
+  it("prints one line per transition where localStorage.channelgate is debug, and else nothing", async () => {
+    const debug = vi.spyOn(console, "debug").mockImplementation(() => undefined);
+    await rig().opened();
+    expect(debug).not.toHaveBeenCalled();
+    vi.stubGlobal("localStorage", { channelgate: "debug" });
+    const { opened, clock } = rig();
+    (await opened()).end(1006);
+    await clock.pass(100);
+    expect(debug.mock.calls.map(([line]) => line as string)).toEqual(["channelgate: connecting, live", "channelgate: open, live", "channelgate: reconnecting, live"]);
   });
 });

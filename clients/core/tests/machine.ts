@@ -1,6 +1,5 @@
 // The state machine alone: inputs at times that the test chooses, and the effects that come of them.
 
-import { configure } from "../src/client.js";
 import { deadline, initial, step } from "../src/machine.js";
 import type { Effect, Input, State } from "../src/state.js";
 import type { Options, Snapshot, Verdict } from "../src/types.js";
@@ -17,7 +16,7 @@ export class Machine {
   readonly all: Effect[] = [];
 
   constructor(options: Options = {}) {
-    this.state = initial(configure(options));
+    this.state = initial(options);
     this.input("page", true, false);
   }
 
@@ -53,7 +52,7 @@ export class Machine {
   opened(pings = true): this {
     if (this.state.phase === "off") this.input("connect");
     if (this.state.phase === "waiting") this.pass((this.state.retryAt ?? 0) - this.now);
-    if (this.state.phase === "asking") this.input("ready", "wss://node/", null);
+    if (this.state.phase === "asking") this.input("ready");
     return this.input("opened", pings).pass(30);
   }
 
@@ -74,7 +73,7 @@ export class Machine {
   refused(code = 1006): this {
     if (this.state.phase === "off") this.input("connect");
     if (this.state.phase === "waiting") this.pass((this.state.retryAt ?? 0) - this.now);
-    return this.input("ready", "wss://node/", null).closed(code);
+    return this.input("ready").closed(code);
   }
 
   get view(): Snapshot {

@@ -69,14 +69,15 @@ var LOG = 1e4;
 var REQUEST = 1e4;
 var REFUSED = 3;
 var UNKNOWN = 3;
-var FOREVER = 2147483647;
+var FOREVER = 1e9;
+var AGE = 3e4;
 
 // src/backoff.ts
-function jitter(n, random, { base, cap }) {
+function jitter(n, random, { base = 1e3, cap = 3e4 } = {}) {
   return random * Math.min(cap, base * 2 ** n);
 }
 function pause(verdict, n, random, atLeast, backoff) {
-  const wait = verdict === "retry-soon" ? random * SOON : backoff.strategy?.(n) ?? jitter(n, random, backoff);
+  const wait = verdict === "retry-soon" ? random * SOON : backoff?.strategy?.(n) ?? jitter(n, random, backoff);
   return Math.max(atLeast, verdict === "retry-later" ? LATER : 0) + wait;
 }
 
@@ -105,7 +106,13 @@ function ping(m, timeout) {
 function alive(m) {
   m.heard = m.now;
   m.at.pong = Infinity;
-  m.at.beat = m.now + m.heartbeat.interval;
+  m.at.beat = m.now + (options(m).interval ?? 25e3);
+}
+function beat(m) {
+  if (m.heartbeat !== false) ping(m, options(m).timeout ?? 1e4);
+}
+function options({ heartbeat }) {
+  return heartbeat || {};
 }
 
 // src/interest.ts
@@ -115,7 +122,7 @@ function counted(wanted, kind, name, change) {
 }
 
 // src/outbox.ts
-function kept(queue, now, { messages, bytes, age }) {
+function kept(queue, now, { messages = 100, bytes = 256 * 1024, age = AGE } = {}) {
   let sum = 0;
   const isKept = ({ size, at }, index) => (sum += size) <= bytes && index < messages && now - at < age;
   return [...queue].reverse().filter(isKept).reverse();
@@ -166,7 +173,7 @@ function notice(m, event, data) {
   if (event === "hello" && v === 1) {
     m.node = node;
     m.id = id;
-    m.answers = m.heartbeat.interval < Infinity;
+    m.answers = true;
   }
 }
 
@@ -189,7 +196,6 @@ var IDLE = {
 };
 var KEYS = Object.keys(IDLE);
 var due = {
-  expire: (m) => enqueue(m, m.queue),
   release(m) {
     for (const one of m.wanted) if (!one.users && m.phase === "up") m.effect("tell", one, false);
     m.wanted = m.wanted.filter(({ users }) => users);
@@ -206,10 +212,11 @@ var due = {
     begin(m);
   },
   show,
+  expire: (m) => enqueue(m, m.queue),
   stable(m) {
     m.attempt = m.unknown = 0;
   },
-  beat: (m) => ping(m, m.heartbeat.timeout),
+  beat,
   recover,
   retry: attempt
 };
@@ -224,37 +231,31 @@ var rules = {
     restart(m);
     if (text) m.reason = { kind: "closed", text };
   },
-  acquire(m) {
-    m.users = (m.users ?? 0) + 1;
-    if (m.users === 1) rules.connect(m);
-  },
-  release(m) {
-    if (m.users) m.users -= 1;
-    m.at.release = m.now + m.linger;
+  acquire(m, change) {
+    m.users = (m.users ?? 0) + change;
+    if (change < 0) m.at.release = m.now + (m.linger ?? 0);
+    else if (m.users === 1) rules.connect(m);
   },
   token(m) {
     if (m.end === "unauthorized") restart(m);
   },
-  ready(m, url, token) {
+  ready(m) {
     m.phase = "opening";
-    m.at.connect = m.now + m.connectTimeout;
-    m.effect("open", url, token);
+    m.at.connect = m.now + (m.connectTimeout ?? 2e4);
   },
   opened(m, pings, known) {
     m.recovered = m.wasOpen ? false : null;
     Object.assign(m, known);
     m.phase = "up";
     m.pings = pings;
-    m.answers = m.heartbeat.always;
+    m.answers = !!m.heartbeat;
     m.refused = 0;
     if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
     m.at.connect = Infinity;
     m.at.show = m.now + SHOWN;
-    m.at.stable = m.now + m.stableAfter;
+    m.at.stable = m.now + (m.stableAfter ?? 5e3);
     for (const one of m.wanted) m.effect("tell", one, true);
-    const { queue } = m;
-    enqueue(m, []);
-    for (const message of queue) write(m, message);
+    for (const message of m.queue) m.effect("send", message);
   },
   pong(m) {
     m.latency = m.now - m.pinged;
@@ -268,20 +269,19 @@ var rules = {
   },
   closed,
   send(m, message) {
-    if (m.phase === "up") write(m, message);
-    else rules.unsent(m, message);
+    if (m.phase === "up") m.effect("send", message);
+    if (!m.shown) enqueue(m, [...m.queue, message]);
   },
-  unsent: (m, message) => enqueue(m, [...m.queue, message]),
+  unsent(m, message) {
+    if (m.shown) enqueue(m, [...m.queue, message]);
+  },
   want(m, kind, name, change) {
     const before = m.wanted.length;
     m.wanted = counted(m.wanted, kind, name, change);
-    if (change < 0) m.at.release = m.now + m.linger;
+    if (change < 0) m.at.release = m.now + (m.linger ?? 0);
     else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", { kind, name }, true);
   },
   ran,
-  handler(m) {
-    if (m.recovery === "missed" && m.at.recover === Infinity) m.at.recover = m.now;
-  },
   fresh,
   tick(m) {
     const isLate = deadline(m) < m.now - SLEEP;
@@ -335,7 +335,6 @@ function initial(config) {
     at: NEVER,
     wanted: [],
     queue: [],
-    unsure: [],
     lost: 0,
     logged: 0,
     why: "first",
@@ -354,7 +353,7 @@ function deadline(state) {
   return Math.min(...Object.values(state.at));
 }
 function look(m) {
-  const status = m.shown ? "open" : m.end ?? (m.online === false && m.phase !== "up" ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting");
+  const status = m.shown ? "open" : m.end ?? (m.online === false ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting");
   if (status !== m.status) m.since = m.now;
   m.status = status;
   m.retryAt = m.at.retry < Infinity ? m.at.retry : null;
@@ -384,9 +383,7 @@ function drop(m, phase) {
   m.turn += 1;
   m.shown = false;
   m.pinged = 0;
-  m.at = { ...NEVER, release: m.at.release };
-  enqueue(m, [...m.unsure, ...m.queue]);
-  m.unsure = [];
+  m.at = { ...NEVER, release: m.at.release, expire: m.at.expire };
 }
 function stop(m, end) {
   drop(m, "off");
@@ -399,25 +396,28 @@ function leave(m) {
   stop(m, "closed");
 }
 function show(m) {
-  const isShared = m.reason?.code === 1012;
   m.at.show = Infinity;
   m.shown = true;
-  m.end = m.reason = null;
-  m.why = "retry";
-  m.unsure = [];
-  if (m.recovered === false) miss(m, "reconnected", m.heard, isShared);
+  if (m.recovered === false) miss(m, "reconnected", m.heard, m.reason?.code === 1012);
   else recover(m);
   m.wasOpen = true;
+  m.end = m.reason = null;
+  m.why = "retry";
+  enqueue(m, []);
   alive(m);
 }
 function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed", after = 0) {
-  const verdict = m.closeCodes[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
+  const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
+  if (m.shown) m.drops += 1;
   if (m.phase === "opening") {
     m.why = "refused";
     m.refused += 1;
+    if (m.refused >= REFUSED) {
+      kind = "refused";
+      text = `never opened: check url, token, origins, server. ${text}`;
+    }
   }
-  if (m.shown) m.drops += 1;
-  m.reason = m.refused < REFUSED ? { kind, ...code && { code }, text } : { kind: "refused", code, text: `never opened: check url, token, origins, server. ${text}` };
+  m.reason = { kind, ...code && { code }, text };
   drop(m, "waiting");
   if (code === 1013 && m.wasOpen) miss(m, "gap", m.heard, false, text);
   if (verdict.startsWith("retry")) retry(m, verdict, after);
@@ -428,12 +428,12 @@ function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed"
   } else stop(m, verdict === "expired" ? "unauthorized" : verdict);
 }
 function retry(m, verdict, after) {
-  const { backoff } = m;
+  const { attempts = Infinity, giveUp } = m.backoff ?? {};
   const isFailure = verdict !== "retry-soon";
-  const isSpent = isFailure && m.attempt >= backoff.attempts;
-  if (isSpent && backoff.giveUp) return stop(m, "failed");
-  const wait = isSpent ? Math.max(MINUTE, after) : pause(verdict, m.attempt, m.random, after, backoff);
-  if (isFailure) m.attempt += 1;
+  const isSpent = isFailure && m.attempt >= attempts;
+  if (isSpent && giveUp) return stop(m, "failed");
+  const wait = isSpent ? Math.max(MINUTE, after) : pause(verdict, m.attempt, m.random, after, m.backoff);
+  if (isFailure && !isSpent) m.attempt += 1;
   m.end = isSpent ? "failed" : null;
   begin(m, Math.max(m.now + wait, m.hidden && m.tried + MINUTE));
 }
@@ -441,13 +441,9 @@ function wake(m) {
   ping(m, WAKE);
   if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
 }
-function write(m, message) {
-  m.effect("send", message);
-  if (!m.shown) m.unsure = [...m.unsure, message];
-}
 function enqueue(m, messages) {
-  m.queue = kept(messages, m.now, m.outbox);
-  m.at.expire = m.queue[0] ? m.queue[0].at + m.outbox.age : Infinity;
+  m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
+  m.at.expire = (m.queue[0]?.at ?? Infinity) + (m.outbox?.age ?? AGE);
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;
@@ -498,11 +494,11 @@ var notifications = {
 
 // src/websocket.ts
 var OPEN = 1;
-function webSocket(options = {}) {
+function webSocket(options2 = {}) {
   return {
     tokenIn: "query",
     dialect: typed,
-    anywhere: !!options.WebSocket,
+    anywhere: !!options2.WebSocket,
     open({ url, token, tokenIn }, events) {
       const protocols = [];
       const address = new URL(url.href.replace(/^http/, "ws"));
@@ -511,7 +507,7 @@ function webSocket(options = {}) {
         if (tokenIn === "subprotocol") protocols.push("access_token", token);
         else address.searchParams.set("token", token);
       }
-      const socket = new (options.WebSocket ?? WebSocket)(address.href, protocols);
+      const socket = new (options2.WebSocket ?? WebSocket)(address.href, protocols);
       socket.onopen = () => events.opened();
       socket.onmessage = ({ data }) => events.frame(parsed(data));
       socket.onclose = ({ code, reason }) => events.closed({ code, text: reason });
@@ -545,27 +541,16 @@ var real = {
     return () => clearTimeout(timer);
   }
 };
-function configure({ backoff, heartbeat, outbox, connectTimeout = 2e4, stableAfter = 5e3, linger = 0, closeCodes: closeCodes2 = {} }) {
-  return {
-    backoff: { base: 1e3, cap: 3e4, attempts: Infinity, ...backoff },
-    heartbeat: { interval: heartbeat === false ? Infinity : 25e3, timeout: 1e4, always: !!heartbeat, ...heartbeat },
-    outbox: { messages: 100, bytes: 256 * 1024, age: 3e4, ...outbox },
-    connectTimeout,
-    stableAfter,
-    linger,
-    closeCodes: closeCodes2
-  };
-}
-function createClient(options = {}, clock = real) {
-  const transport = options.transport ?? webSocket();
-  const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options;
-  const lifecycle = options.lifecycle ?? (globalThis.document ? page : transport.anywhere ? always : null);
-  const log = options.log ?? (isDebugging() ? console.debug : null);
+function createClient(options2 = {}, clock = real) {
+  const transport = options2.transport ?? webSocket();
+  const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options2;
+  const lifecycle = options2.lifecycle ?? (globalThis.document ? page : transport.anywhere ? always : null);
+  const log = options2.log ?? (isDebugging() ? console.debug : null);
   const listeners = /* @__PURE__ */ new Set();
   const handlers = /* @__PURE__ */ new Set();
   const loaders = /* @__PURE__ */ new Set();
-  let { token } = options;
-  let state = initial(configure(options));
+  let { token } = options2;
+  let state = initial(options2);
   let connection = null;
   let asking;
   let loading;
@@ -574,7 +559,6 @@ function createClient(options = {}, clock = real) {
   let unwatch;
   const effects = {
     ask,
-    open,
     drop() {
       asking?.abort();
       connection?.close(1e3);
@@ -582,11 +566,11 @@ function createClient(options = {}, clock = real) {
     },
     ping: () => (connection?.ping ?? connection?.check)?.call(connection),
     send(message) {
-      if (write2(message.event, message.data) === false) input("unsent", message);
+      if (write(message.event, message.data) === false) input("unsent", message);
     },
     tell({ kind, name }, wanted) {
       const message = guarded(() => dialect.interest(kind, name, wanted));
-      if (message) write2(message.event, message.data);
+      if (message) write(message.event, message.data);
     },
     abort: () => loading?.abort(),
     recover(missed) {
@@ -605,8 +589,7 @@ function createClient(options = {}, clock = real) {
     const { view } = state;
     const [next, todo] = step(state, what, clock.now(), clock.random());
     state = next;
-    const isActive = state.phase !== "off" || state.end === "unauthorized";
-    if (!isActive) unwatch = unwatch?.();
+    if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
     else if (!unwatch) {
       unwatch = lifecycle.watch((what2) => input(what2));
       [state] = step(state, ["page", lifecycle.online(), lifecycle.hidden()], state.now, 0);
@@ -620,32 +603,26 @@ function createClient(options = {}, clock = real) {
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
   }
   async function ask(why) {
+    const { turn, attempt: attempt2 } = state;
     const { signal } = asking = new AbortController();
+    const mine = (...what) => turn === state.turn && input(...what);
     try {
-      const given = typeof token === "function" ? await token({ attempt: state.attempt, why, signal }) : token;
+      const given = typeof token === "function" ? await token({ attempt: attempt2, why, signal }) : token;
       const address = typeof url === "function" ? await url() : url;
       if (given === null) throw new Unauthorized("no token");
-      if (!signal.aborted) input("ready", address, given ?? null);
-    } catch (error) {
-      const { message = String(error), after } = Object(error);
-      if (!signal.aborted) input("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
-    }
-  }
-  function open(url2, token2) {
-    const { turn } = state;
-    const isMine = () => turn === state.turn;
-    try {
-      const opening = transport.open(
-        { url: new URL(url2, globalThis.document?.baseURI), token: token2, tokenIn },
+      if (mine("ready") === false) return;
+      const opening = connection = transport.open(
+        { url: new URL(address, globalThis.document?.baseURI), token: given ?? null, tokenIn },
         {
-          opened: (known) => isMine() && input("opened", !!opening.ping, known),
-          frame: (frame) => isMine() && receive(frame),
-          closed: ({ code, text, verdict }) => isMine() && input("closed", code, text, verdict)
+          opened: (known) => mine("opened", !!opening.ping, known),
+          frame: (frame) => turn === state.turn && receive(frame),
+          closed: ({ code, text, verdict }) => mine("closed", code, text, verdict)
         }
       );
-      connection = opening;
     } catch (error) {
-      input("closed", 0, `invalid url or token (${error.name})`, "failed", "config");
+      const { name, message = String(error), after } = Object(error);
+      if (state.phase === "opening") mine("closed", 0, `invalid url or token (${name})`, "failed", "config");
+      else mine("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
     }
   }
   function receive(frame) {
@@ -656,16 +633,21 @@ function createClient(options = {}, clock = real) {
     const meta = { event, frame, at: state.heard };
     for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data, meta));
   }
-  function write2(event, data) {
+  function write(event, data) {
     return guarded(() => connection?.send(dialect.write(event, data)));
+  }
+  function held(...what) {
+    let isHeld = true;
+    input(...[...what, 1]);
+    return () => {
+      if (isHeld) input(...[...what, -1]);
+      isHeld = false;
+    };
   }
   return {
     snapshot: () => state.view,
     subscribe: (listener) => added(listeners, [listener]),
-    acquire() {
-      input("acquire");
-      return once(() => input("release"));
-    },
+    acquire: () => held("acquire"),
     connect: () => input("connect"),
     disconnect: () => input("disconnect"),
     reconnect: (why) => input("reconnect", why),
@@ -675,17 +657,14 @@ function createClient(options = {}, clock = real) {
     },
     on: (event, handler) => added(handlers, [event, handler]),
     onMissed(handler) {
-      input("handler");
+      if (state.recovery === "missed") input("ran", false);
       return added(loaders, [handler]);
     },
     fresh: () => input("fresh"),
-    want(kind, name) {
-      input("want", kind, name, 1);
-      return once(() => input("want", kind, name, -1));
-    },
+    want: (kind, name) => held("want", kind, name),
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
-      if (volatile || !lifecycle) return isUp && write2(event, data) ? "sent" : "dropped";
+      if (volatile || !lifecycle) return isUp && write(event, data) ? "sent" : "dropped";
       const message = { event, data, size: JSON.stringify([event, data]).length, at: clock.now() };
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
@@ -700,12 +679,6 @@ function added(set, item) {
   set.add(item);
   return () => void set.delete(item);
 }
-function once(call) {
-  return () => {
-    call?.();
-    call = null;
-  };
-}
 function isDebugging() {
   try {
     return localStorage["channelgate"] === "debug";
@@ -715,8 +688,8 @@ function isDebugging() {
 }
 
 // scripts/static.ts
-function connect(url, options = {}) {
-  const client = createClient({ ...options, url });
+function connect(url, options2 = {}) {
+  const client = createClient({ ...options2, url });
   client.connect();
   return client;
 }
