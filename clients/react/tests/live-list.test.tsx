@@ -270,6 +270,27 @@ describe("the order of load and events", () => {
     expect(calls).toHaveLength(1);
   });
 
+  it("reload() while the first load waits for the connection is that load", async () => {
+    const transport = scripted({ manual: true });
+    const { calls, load } = deferred();
+    const Show = () => {
+      const { reload } = useLiveList<Person>({ load, key: ({ id }) => id, events: {} });
+      return <button onClick={() => void reload()}>again</button>;
+    };
+    const page = mount(
+      <ChannelgateProvider url="/ws/" transport={transport}>
+        <Show />
+      </ChannelgateProvider>,
+    );
+    await expect.poll(() => transport.sockets.length).toBe(1);
+    page.element.querySelector("button")?.click();
+    transport.last.events.opened();
+    await expect.poll(() => calls.length).toBe(1);
+    calls[0]?.resolve([]);
+    await frames(4);
+    expect(calls).toHaveLength(1);
+  });
+
   it("another id is another list", async () => {
     const { call, calls, page, tree } = await start({ id: 1 });
     call(0).resolve(named("Ann"));
@@ -326,6 +347,8 @@ describe("items", () => {
     call(0).resolve([{ id: 1, name: "new", version: 3 }]);
     await expect.poll(page.text).toBe("new|ready|live");
     client.receive("saved", { id: 1, name: "old", version: 2 });
+    await frames();
+    expect(page.text()).toBe("new|ready|live");
     client.receive("saved", { id: 1, name: "newer", version: 4 });
     await expect.poll(page.text).toBe("newer|ready|live");
   });
@@ -346,6 +369,16 @@ describe("items", () => {
     client.receive("deleted", { gone: null });
     client.receive("deleted", { gone: 2 });
     await expect.poll(page.text).toBe("Ann!|ready|live");
+  });
+
+  it("more than 10,000 events during a load make it fail, and the list keeps at most 1,000 items beyond its limit", async () => {
+    const { call, client, page } = await start({ limit: 1 });
+    for (let i = 0; i <= 10_000; i++) client.receive("saved", { id: i, name: `n${i}` });
+    call(0).resolve(named("Ann"));
+    await expect.poll(page.text).toBe("n10000|error|live|too many events during the load");
+    // What was beyond is forgotten.
+    client.receive("deleted", { id: 10_000 });
+    await expect.poll(page.text).toBe("|error|live|too many events during the load");
   });
 
   it("5,000 events are at most 70 renders a second", async () => {
