@@ -4,7 +4,7 @@
 import { pause } from "./backoff.js";
 import { verdictOf } from "./closecodes.js";
 import { alive, beat, ping } from "./heartbeat.js";
-import { counted } from "./interest.js";
+import { count } from "./interest.js";
 import { AGE, APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
@@ -33,9 +33,7 @@ const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 /** What happens when something is due; in this order, if several things are. */
 const due: Record<Timer, (m: Draft, at: number) => void> = {
   release(m) {
-    const wanted = new Map(m.wanted);
-    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.effect("tell", one, false);
-    m.wanted = wanted;
+    for (const [key, one] of m.wanted) if (!one.users && m.wanted.delete(key) && m.phase === "up") m.effect("tell", one, false);
     if (m.users === 0) leave(m);
   },
   connect(m) {
@@ -65,7 +63,10 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   connect(m) {
     if (m.phase === "off") restart(m);
   },
-  disconnect: leave,
+  disconnect(m) {
+    leave(m);
+    forget(m);
+  },
   reconnect(m, text) {
     restart(m);
     if (text) m.reason = { kind: "closed", text };
@@ -118,7 +119,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   },
   want(m, kind, name, change) {
     const { size } = m.wanted;
-    m.wanted = counted(m.wanted, kind, name, change);
+    count(m.wanted, kind, name, change);
     if (change < 0) m.at.release = m.now + (m.linger ?? 0);
     else if (m.phase === "up" && m.wanted.size > size) m.effect("tell", { kind, name }, true);
   },
@@ -223,7 +224,9 @@ function restart(m: Draft): void {
 /** The next attempt is made at this time, though never sooner than APART after the one before. */
 function begin(m: Draft, at = 0): void {
   drop(m, "waiting");
-  m.at.retry = Math.max(at, m.tried + APART);
+  const soonest = m.tried + APART;
+  // Not a number, from a function of the application: then soon.
+  m.at.retry = at > soonest ? at : soonest;
   if (m.at.retry <= m.now) attempt(m);
 }
 
@@ -247,11 +250,17 @@ function drop(m: Draft, phase: Phase): void {
 function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
   drop(m, "off");
   m.end = end;
+  if (end === "unauthorized") forget(m);
+}
+
+/** What waits was this user's; the next connection may be another's. */
+function forget(m: Draft): void {
+  enqueue(m, m.queue, []);
 }
 
 /** The application ends it. */
 function leave(m: Draft): void {
-  m.users = undefined;
+  m.users ||= undefined;
   if (m.end === "idle") return;
   interrupt(m);
   stop(m, "closed");
@@ -310,10 +319,9 @@ function wake(m: Draft): void {
   if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
 }
 
-/** Keeps what the limits allow, and counts the rest. */
-function enqueue(m: Draft, messages: readonly Queued[]): void {
-  // What has been written is not lost yet.
-  m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
+/** Keeps what the limits allow, and counts the rest. What has been written is not lost yet; without a login nothing waits. */
+function enqueue(m: Draft, messages: readonly Queued[], allowed = m.end === "unauthorized" ? [] : kept(messages, m.now, m.outbox)): void {
+  m.queue = m.phase === "up" ? messages : allowed;
   m.at.expire = (m.queue[0]?.at ?? Infinity) + (m.outbox?.age ?? AGE);
   const count = messages.length - m.queue.length;
   if (!count) return;
