@@ -1,4 +1,4 @@
-// Type-checks every ```ts and ```tsx block of docs/clients against the packages.
+// Type-checks every ```ts and ```tsx block of docs/clients and README.md against the packages.
 //
 // A block is a module of its own, without what other blocks have. A comment before it, `<!-- given: declare const id: number; -->`,
 // declares what the reader has: it is checked, and not shown.
@@ -54,9 +54,11 @@ it("finds mistakes in snippets, at the line of the page", () => {
   expect(errorsOf([snippet as Snippet])).toEqual(["a-1.tsx(5,7): error TS2322: Type 'number' is not assignable to type 'string'."]);
 });
 
-it("every snippet of docs/clients type-checks", () => {
+it("every snippet of docs/clients and of README.md type-checks", () => {
   const pages = existsSync(manual) ? readdirSync(manual, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".md")).sort() : [];
   const snippets = pages.flatMap((page) => snippetsOf(page, readFileSync(join(manual, page), "utf8")));
-  expect(snippets.length).toBeGreaterThan(0);
+  const front = snippetsOf("README", readFileSync(join(clients, "../README.md"), "utf8"));
+  expect(Math.min(snippets.length, front.length)).toBeGreaterThan(0);
+  snippets.push(...front);
   expect(errorsOf(snippets)).toEqual([]);
 }, 60_000);
