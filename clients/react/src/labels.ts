@@ -16,7 +16,6 @@ export interface ComponentLabels {
   /** Follows the status: "Reconnecting" and ", again in 4 s". */
   again: Count;
   tryAgain: string;
-  signIn: string;
   /** Milliseconds. */
   ms: Count;
   node: string;
@@ -81,11 +80,11 @@ export const plural =
 
 export const number = (locale: string, n: number): string => n.toLocaleString(locale);
 
-/** A time of day; with its date where it is another day. */
-export const time = (locale: string, at: number | Date, timeStyle: "short" | "medium" = "short"): string => {
-  const date = new Date(at);
-  return date.toLocaleString(locale, { timeStyle, dateStyle: date.toDateString() === new Date().toDateString() ? undefined : "medium" });
-};
+const DAY = 86_400_000;
+
+/** A time of day; with its date where it was more than a day ago. */
+export const time = (locale: string, at: number | Date, timeStyle: "short" | "medium" = "short"): string =>
+  new Date(at).toLocaleString(locale, { timeStyle, dateStyle: +at < Date.now() - DAY ? "medium" : undefined });
 
 /** The words of the components in English. Those of the five systems are in preset-labels.ts: who needs none loads none. */
 export const english: ComponentLabels = {
@@ -103,7 +102,6 @@ export const english: ComponentLabels = {
   },
   again: (n) => `, again in ${n} s`,
   tryAgain: "Try again",
-  signIn: "Sign in",
   ms: (n) => `${n} ms`,
   node: "Node",
   latency: "Latency",

@@ -10,12 +10,12 @@ import { say } from "./store.js";
 export interface ConnectionStatusProps extends ConnectedProps {
   /** Shows latency, node and counts, too. */
   showDetails?: boolean | undefined;
-  /** Where the user signs in; without it the button asks for a new token. */
-  onSignIn?: (() => void) | undefined;
+  /** What the button does at an ended session and a failed connection. Default: a new attempt, with a new token. */
+  onRetry?: (() => void) | undefined;
 }
 
 /** Status, countdown of the next attempt, and a button where only the user can go on. */
-export function ConnectionStatus({ showDetails, onSignIn, ...props }: ConnectionStatusProps): ReactElement {
+export function ConnectionStatus({ showDetails, onRetry, ...props }: ConnectionStatusProps): ReactElement {
   const connected = useConnected("ConnectionStatus", props);
   const { h, labels, root, client, snapshot } = connected;
   const { status, retryAt, latency } = snapshot;
@@ -37,8 +37,7 @@ export function ConnectionStatus({ showDetails, onSignIn, ...props }: Connection
         mark(h, "icon"),
         h("text", "span", null, labels.status[status], seconds > 0 && h("again", "span", null, labels.again(seconds))),
       ),
-      needsUser(status) &&
-        (onSignIn && status === "unauthorized" ? button(h, labels.signIn, onSignIn) : button(h, labels.tryAgain, () => client.reconnect())),
+      needsUser(status) && button(h, labels.tryAgain, onRetry ?? (() => client.reconnect())),
       showDetails &&
         facts(connected, [
           [labels.latency, latency && labels.ms(Math.round(latency))],

@@ -90,7 +90,7 @@ export function boardOf(client: object): Board {
       show: ({ id = `cg-${count++}`, ...toast }) => {
         const { title, body, kind, duration = 6000, counts } = toast;
         const error = kind === "error";
-        const toasts = [...without(id), { ...toast, id, left: error || duration === null ? Infinity : Math.max(5000, duration) }];
+        const toasts = [...without(id), { ...toast, id, left: Math.max(5000, (error ? null : duration) ?? Infinity) }];
         const oldest = toasts.length > MOST && toasts.find((one) => one.kind !== "error");
         set({ toasts: toasts.filter((one) => one !== oldest) });
         say(board as Board, { text: body ? `${title}\n${body}` : title, counts, error });

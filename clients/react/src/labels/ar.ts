@@ -19,7 +19,6 @@ export const ar: Labels = {
   },
   again: count({ one: "، مجددًا بعد ثانية", two: "، مجددًا بعد ثانيتين", few: "، مجددًا بعد # ثوانٍ", other: "، مجددًا بعد # ثانية" }),
   tryAgain: "إعادة المحاولة",
-  signIn: "تسجيل الدخول",
   ms: count({ other: "# م.ث" }),
   node: "العقدة",
   latency: "زمن الاستجابة",

@@ -19,7 +19,6 @@ export const de: Labels = {
   },
   again: count({ other: ", erneut in # s" }),
   tryAgain: "Erneut versuchen",
-  signIn: "Anmelden",
   ms: count({ other: "# ms" }),
   node: "Knoten",
   latency: "Latenz",

@@ -19,7 +19,6 @@ export const es: Labels = {
   },
   again: count({ other: ", de nuevo en # s" }),
   tryAgain: "Reintentar",
-  signIn: "Iniciar sesión",
   ms: count({ other: "# ms" }),
   node: "Nodo",
   latency: "Latencia",

@@ -19,7 +19,6 @@ export const pl: Labels = {
   },
   again: count({ other: ", kolejna próba za # s" }),
   tryAgain: "Spróbuj ponownie",
-  signIn: "Zaloguj się",
   ms: count({ other: "# ms" }),
   node: "Węzeł",
   latency: "Opóźnienie",

@@ -57,12 +57,12 @@ it("has no button in any other state", async () => {
   }
 });
 
-it("leads an ended session to where the user signs in", async () => {
+it("does at the button what the application wants, for example its login", async () => {
   const client = fake({ status: "unauthorized" });
-  const onSignIn = vi.fn();
-  connected(client, <ConnectionStatus onSignIn={onSignIn} />);
+  const onRetry = vi.fn();
+  connected(client, <ConnectionStatus onRetry={onRetry} labels={{ tryAgain: "Sign in" }} />);
   await page.getByRole("button", { name: "Sign in" }).click();
-  expect(onSignIn).toHaveBeenCalledOnce();
+  expect(onRetry).toHaveBeenCalledOnce();
   expect(client.reconnect).not.toHaveBeenCalled();
 });
 
