@@ -113,7 +113,7 @@ itOnce("has a centre with what came before it was opened, and marks it as seen",
   await gate.publish("user_7", reserved(501), reserved(502));
   await until("both", () => notify.mock.calls.length === 2);
   expect(notify).toHaveBeenLastCalledWith(expect.objectContaining({ title: "New reservation 502" }));
-  [...page.element.querySelectorAll("button")].find(({ textContent }) => textContent === "Mark all as read")!.click();
+  page.element.querySelector<HTMLElement>("[data-cg=header] > [data-cg=button]")!.click();
   await until("seen", () => page.element.querySelector("output")?.textContent === "0");
   expect(page.element.querySelector("li")?.getAttribute("data-seen")).toBe("true");
 
