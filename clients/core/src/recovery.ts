@@ -25,7 +25,7 @@ export function miss(m: Draft, reason: Missed["reason"], since: number, isShared
 /** Handlers that run have been overtaken. */
 export function interrupt(m: Draft): void {
   if (m.recovery === "recovering") {
-    m.effect("abort");
+    m.do("abort");
     m.recovery = "missed";
   }
   m.reruns = 0;
@@ -36,7 +36,7 @@ export function interrupt(m: Draft): void {
 export function recover(m: Draft): void {
   if (m.recovery !== "missed" || !m.shown) return;
   m.recovery = "recovering";
-  m.effect("recover", m.missed as Missed);
+  m.do("recover", m.missed as Missed);
 }
 
 /** All handlers have succeeded; one has failed; there was none (null). */

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { enveloped, notifications } from "../src/dialect.js";
-import { always, createClient, Disconnected, typed, Unauthorized, webSocket, wsToken } from "../src/index.js";
+import { createClient, Disconnected, typed, Unauthorized, webSocket, wsToken } from "../src/index.js";
 import type { TokenContext, WebSocketLike } from "../src/index.js";
 import { page } from "../src/lifecycle.js";
 import { rig, settled } from "./support.js";
@@ -459,7 +459,7 @@ describe("on a server", () => {
     expect(snapshot.status).toBe("idle");
   });
 
-  it("it connects with a WebSocket class of its own, and with a lifecycle", async () => {
+  it("it connects with a WebSocket class of its own, and with a transport that says so", async () => {
     const addresses: string[] = [];
     class Socket extends FakeWebSocket {
       constructor(url: string, protocols?: string[]) {
@@ -472,7 +472,7 @@ describe("on a server", () => {
     client.disconnect();
     expect(addresses).toEqual(["ws://node/ws/?a=1&cg=1&token=t "]);
     vi.stubGlobal("WebSocket", Socket);
-    const other = createClient({ url: "https://node/", token: "t", tokenIn: "subprotocol", lifecycle: always });
+    const other = createClient({ url: "https://node/", token: "t", tokenIn: "subprotocol", transport: { ...webSocket(), anywhere: true } });
     other.connect();
     other.disconnect();
     expect(addresses[1]).toBe("wss://node/?cg=1 access_token,t");

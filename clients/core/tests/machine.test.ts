@@ -234,7 +234,7 @@ describe("a hidden tab", () => {
 
   it("is known from the beginning", () => {
     const machine = new Machine();
-    expect(machine.input("page", null, true).refused().wait).toBe(60_000);
+    expect(machine.input("hidden").refused().wait).toBe(60_000);
   });
 });
 
