@@ -120,9 +120,9 @@ export function createClient<E = Events>(
         },
       ));
     } catch (error) {
-      const { name, message = String(error), after } = Object(error) as { name?: string; message?: string; after?: number };
+      const { message = String(error), after } = Object(error) as { message?: string; after?: number };
       // An error of the transport may quote the token.
-      if (state.phase === "opening") mine("closed", 0, `invalid url or token (${name})`, "failed", "config");
+      if (state.phase === "opening") mine("closed", 0, "invalid url or token", "failed", "config");
       else mine("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
     }
   }

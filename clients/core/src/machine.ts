@@ -5,7 +5,7 @@ import { pause } from "./backoff.js";
 import { verdictOf } from "./closecodes.js";
 import { alive, beat, ping } from "./heartbeat.js";
 import { counted } from "./interest.js";
-import { AGE, APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
+import { APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
 import { fresh, interrupt, miss, notice, ran, recover } from "./recovery.js";
@@ -50,9 +50,8 @@ const due: Record<Timer, (m: Draft, at: number) => void> = {
     begin(m);
   },
   show,
-  age: (m) => enqueue(m, m.queue),
   stable(m) {
-    m.attempt = m.unknown = 0;
+    m.attempt = m.odd = 0;
   },
   beat,
   recover,
@@ -80,11 +79,12 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     m.at.connect = m.now + (m.connectTimeout ?? 20_000);
   },
   opened(m, pings, known) {
+    enqueue(m, m.queue);
     m.recovered = m.heard ? false : null;
     Object.assign(m, known);
     m.phase = "up";
-    m.pings = pings;
     m.answers = !!m.heartbeat;
+    m.pings = pings;
     m.refused = 0;
     m.doubt = Math.min(m.doubt, m.now + DOUBT);
     m.at.connect = Infinity;
@@ -141,9 +141,9 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     ping(m, WAKE);
   },
   visible(m) {
-    const slept = m.now - m.hidden >= SLEEP;
+    const { hidden } = m;
     m.hidden = 0;
-    if (slept || m.phase !== "up") wake(m);
+    if (m.phase !== "up" || m.now - hidden >= SLEEP) wake(m);
   },
   hidden(m) {
     m.hidden = m.now;
@@ -169,11 +169,10 @@ export function initial(config: Config): State {
     view: IDLE,
     phase: "off",
     end: "idle",
-    at: { linger: Infinity, age: Infinity },
+    at: { linger: Infinity },
     wanted: new Map(),
     queue: [],
     lost: 0,
-    logged: 0,
     why: "first",
     tried: 0,
     hidden: 0,
@@ -210,7 +209,7 @@ function look(m: Draft): void {
 
 /** Tries anew, and forgets what failed before. */
 function restart(m: Draft): void {
-  m.attempt = m.unknown = m.refused = m.doubt = 0;
+  m.attempt = m.odd = m.refused = m.doubt = 0;
   m.end = null;
   begin(m);
 }
@@ -218,14 +217,14 @@ function restart(m: Draft): void {
 /** The next attempt is made at this time, though never sooner than APART after the one before. */
 function begin(m: Draft, at = 0): void {
   drop(m, "waiting");
-  m.at.retry = Math.max(at, m.tried + APART);
-  if (m.at.retry <= m.now) attempt(m);
+  const next = Math.max(at, m.tried + APART);
+  if (next > m.now) m.at.retry = next;
+  else attempt(m);
 }
 
 function attempt(m: Draft): void {
   m.phase = "asking";
   m.tried = m.now;
-  m.at.retry = Infinity;
   m.at.connect = m.now + TOKEN;
   m.do("ask", m.why);
 }
@@ -236,7 +235,9 @@ function drop(m: Draft, phase: Phase): void {
   m.phase = phase;
   m.shown = false;
   m.pinged = 0;
-  m.at = { linger: m.at.linger, age: m.at.age };
+  m.at = { linger: m.at.linger };
+  // What has become too old meanwhile.
+  enqueue(m, m.queue);
 }
 
 function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
@@ -247,7 +248,7 @@ function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
 /** The application ends it. */
 function leave(m: Draft): void {
   m.users = undefined;
-  interrupt(m);
+  if (m.missed) interrupt(m, "missed");
   stop(m, "closed");
 }
 
@@ -263,7 +264,7 @@ function show(m: Draft): void {
 }
 
 function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reason["kind"] = code === 1006 ? "network" : "closed", after = 0): void {
-  const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
+  const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.odd++ < UNKNOWN ? "retry" : "failed");
   if (m.shown) m.drops += 1;
   if (m.phase === "opening") {
     m.why = "refused";
@@ -271,7 +272,7 @@ function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reas
     // The browser does not say why a handshake failed: the server refused, or there is no network.
     if (m.refused >= REFUSED) {
       kind = "refused";
-      text = `never opened: check url, token, origins, server ${text}`;
+      text = `never opened: check url, token, origins ${text}`;
     }
   }
   m.reason = { kind, ...(code && { code }), text };
@@ -307,12 +308,11 @@ function wake(m: Draft): void {
 function enqueue(m: Draft, messages: readonly Queued[]): void {
   // What has been written is not lost yet.
   m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
-  m.at.age = (m.queue[0]?.at ?? Infinity) + (m.outbox?.age ?? AGE);
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;
   const text = `${m.lost} messages were not sent`;
-  if (m.now >= m.logged + LOG) {
+  if (!(m.now < m.logged + LOG)) {
     m.logged = m.now;
     m.do("lost", text);
   }

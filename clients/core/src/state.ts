@@ -8,13 +8,13 @@ import type { ConnectionEvents, Missed, Options, Reason, Snapshot, TokenContext,
 export type Config = Pick<Options, "backoff" | "heartbeat" | "outbox" | "connectTimeout" | "stableAfter" | "linger" | "closeCodes">;
 
 /**
- * What is due at a time: `age` a message is too old, `linger` what has no users any more ends, `connect` the end of a
+ * What is due at a time: `linger` what has no users any more ends, `connect` the end of a
  * token request or handshake, `pong` the end of waiting for an answer, `show` the connection counts as open, `stable` the
  * back-off begins anew, `beat` a ping, `recover` the handlers of `onMissed` start, `retry` the next attempt.
  */
-export type Timer = "age" | "linger" | "connect" | "pong" | "show" | "stable" | "beat" | "recover" | "retry";
+export type Timer = "linger" | "connect" | "pong" | "show" | "stable" | "beat" | "recover" | "retry";
 
-export type Timers = { linger: number; age: number } & Partial<Record<Timer, number>>;
+export type Timers = { linger: number } & Partial<Record<Timer, number>>;
 
 /** `off`: nothing is tried. `asking`: for a token. `up`: the socket is open. `away`: the page was put aside. */
 export type Phase = "off" | "waiting" | "asking" | "opening" | "up" | "away";
@@ -37,7 +37,7 @@ export interface State extends Snapshot, Config {
   readonly logged: number;
   readonly why: TokenContext["why"];
   /** Retries after a code that the table does not have, and attempts in a row that never opened. */
-  readonly unknown: number;
+  readonly odd: number;
   readonly refused: number;
   /** Until when another "expired" means that a fresh token does not help. */
   readonly doubt: number;
