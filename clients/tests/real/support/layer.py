@@ -10,6 +10,7 @@ import sys
 
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
+from redis.exceptions import RedisError
 
 
 async def main() -> None:
@@ -22,7 +23,7 @@ async def main() -> None:
                 event = order["event"] if order["times"] == 1 else {**order["event"], "number": number}
                 await layer.group_send(order["group"], event)
             print("sent", flush=True)
-        except Exception as error:
+        except (AssertionError, OSError, RedisError, TypeError, ValueError) as error:
             print(f"{type(error).__name__}: {error}", flush=True)
 
 
