@@ -241,6 +241,7 @@ NUMBERS = {
     "Give up after 20 s, not sooner": (None, reference.CONNECT_TIMEOUT == 20),
     "after 25 s without any frame: send `ping`": (None, DEFAULTS["idle"].default == 25),
     "no frame within 10 s: drop the connection": (None, DEFAULTS["patience"].default == 10),
+    "If the timer was late (more than 50 s since it was set": (None, 2 * DEFAULTS["idle"].default == 50),
     "comes to the foreground after 30 s or more": ("SLEEP = 30_000;", None),
     "send `ping` with a deadline of 5 s": ("WAKE = 5_000;", None),
     "wait a random time up to 2 s first": ("SOON = 2_000;", None),
@@ -266,6 +267,37 @@ def test_the_page_has_the_numbers_of_both_clients(phrase):
     numbers = (stack.ROOT / "clients" / "core" / "src" / "numbers.ts").read_text()
     assert in_javascript is None or f"export const {in_javascript}" in numbers
     assert is_here is not False
+
+
+def test_the_page_has_the_reasons_of_gaps():
+    said = re.search(r"^Reasons are (.*); treat an unknown one alike", PAGE, re.MULTILINE)[1]
+    schema = json.loads((stack.ROOT / "clients" / "schemas" / "shared.json").read_text())
+    assert re.findall(r"`(\w+)`", said) == schema["$defs"]["GapReason"]["enum"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "event", "data"),
+    [
+        ('{"event":"a","data":1,"type":"b"}', "a", 1),
+        ('{"type":"b","x":2}', "b", {"type": "b", "x": 2}),
+        ('{"event":7,"type":"b"}', "b", {"event": 7, "type": "b"}),
+        ('{"x":1}', "", {"x": 1}),
+        ("[1]", "", [1]),
+        ("not JSON", "", "not JSON"),
+    ],
+)
+def test_a_client_of_the_page_reads_both_forms_and_others_have_no_name(frame, event, data):
+    assert Reference._named(frame) == (event, data)
+
+
+async def test_a_client_of_the_page_waits_when_the_request_for_a_token_fails():
+    async def token() -> str:
+        raise OSError("no network")
+
+    client = Reference("ws://127.0.0.1:9/ws/", token=token).start()
+    await until(lambda: client.ends, "the attempt")
+    assert client.ends[0][1] == "retry" and client.status == "reconnecting"
+    await client.stop()
 
 
 async def test_a_client_of_the_page_asks_for_a_fresh_token_once_and_then_stops(world):
