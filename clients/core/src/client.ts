@@ -12,29 +12,29 @@ import { Unauthorized } from "./token.js";
 import type { Client, Connection, Events, Meta, Missed, Options, TokenContext } from "./types.js";
 import { webSocket } from "./websocket.js";
 
-/** Time and chance; tests have their own. */
+/** Time and chance, if they are not those of the platform. */
 export interface Clock {
   now(): number;
   random(): number;
-  later(then: () => void, ms: number): () => void;
+  later(then: () => void, ms: number): unknown;
+  cancel(timer: unknown): void;
 }
 
-const real: Clock = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  later(then, ms) {
-    const timer = setTimeout(then, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
 /** A client that connects when `connect()` is called, or as long as it is acquired. */
-export function createClient<E = Events>(options: Options = {}, clock: Clock = real): Client<E> {
+export function createClient<E = Events>(
+  options: Options = {},
+  { now = Date.now, random = Math.random, later = setTimeout, cancel = clearTimeout as Clock["cancel"] }: Partial<Clock> = {},
+): Client<E> {
   const transport = options.transport ?? webSocket();
   const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options;
   // A server renders pages, and keeps no connection for them.
   const lifecycle = options.lifecycle ?? (globalThis.document ? page : transport.anywhere ? always : null);
-  const log = options.log ?? (isDebugging() ? console.debug : null);
+  let { log } = options;
+  try {
+    if (localStorage["channelgate"] === "debug") log ??= console.debug;
+  } catch {
+    // There is no storage, or none for this page.
+  }
   const listeners = new Set<[() => void]>();
   const handlers = new Set<[name: string, handler: (data: never, meta: Meta) => void]>();
   const loaders = new Set<[(missed: Missed, signal: AbortSignal) => void | Promise<void>]>();
@@ -43,7 +43,7 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
   let connection: Connection | null = null;
   let asking: AbortController | undefined;
   let loading: AbortController | undefined;
-  let cancel: (() => void) | undefined;
+  let timer: unknown;
   let line: string | undefined;
   let unwatch: (() => undefined) | undefined;
 
@@ -79,7 +79,7 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
   function input(...what: Input): void {
     if (!lifecycle) return;
     const { view } = state;
-    const [next, todo] = step(state, what, clock.now(), clock.random());
+    const [next, todo] = step(state, what, now(), random());
     state = next;
     // The page matters as long as there is, or may be again, a connection.
     if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
@@ -87,29 +87,30 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
       unwatch = lifecycle.watch((what) => input(what)) as () => undefined;
       [state] = step(state, ["page", lifecycle.online(), lifecycle.hidden()], state.now, 0);
     }
-    const now = `channelgate: ${state.status}, ${state.recovery}`;
-    if (now !== line) log?.((line = now), state.view);
+    const before = line;
+    line = `channelgate: ${state.status}, ${state.recovery}`;
+    if (line !== before) log?.(line, state.view);
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
-    cancel?.();
-    cancel = at < Infinity ? clock.later(() => input("tick"), Math.min(at - clock.now(), FOREVER)) : undefined;
+    cancel(timer);
+    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - now(), FOREVER));
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
   }
 
   async function ask(why: TokenContext["why"]): Promise<void> {
-    const { turn, attempt } = state;
     const { signal } = (asking = new AbortController());
-    const mine = (...what: Input) => turn === state.turn && input(...what);
+    const { attempt } = state;
+    const mine = (...what: Input) => signal.aborted || input(...what);
     try {
       const given = typeof token === "function" ? await token({ attempt, why, signal }) : token;
       const address = typeof url === "function" ? await url() : url;
       if (given === null) throw new Unauthorized("no token");
-      if (mine("ready") === false) return;
+      if (mine("ready")) return;
       const opening = (connection = transport.open(
-        { url: new URL(address, globalThis.document?.baseURI), token: given ?? null, tokenIn },
+        { url: new URL(address, globalThis.document?.baseURI), token: given || null, tokenIn },
         {
           opened: (known) => mine("opened", !!opening.ping, known),
-          frame: (frame) => turn === state.turn && receive(frame),
+          frame: (frame) => signal.aborted || receive(frame),
           closed: ({ code, text, verdict }) => mine("closed", code, text, verdict),
         },
       ));
@@ -167,12 +168,12 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
       if (volatile || !lifecycle) return isUp && write(event, data) ? "sent" : "dropped";
-      const message: Queued = { event, data, size: JSON.stringify([event, data]).length, at: clock.now() };
+      const message: Queued = { event, data, size: JSON.stringify([event, data]).length, at: now() };
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
     async request(event, data, { timeout = REQUEST, signal } = {}) {
-      if (!connection?.request || state.phase !== "up") throw new Disconnected("no connection that acknowledges");
+      if (!connection?.request) throw new Disconnected("no connection that acknowledges");
       return connection.request(event, data, timeout, signal) as never;
     },
   };
@@ -182,13 +183,4 @@ export function createClient<E = Events>(options: Options = {}, clock: Clock = r
 function added<T extends unknown[]>(set: Set<T>, item: T): () => void {
   set.add(item);
   return () => void set.delete(item);
-}
-
-/** `localStorage.channelgate = "debug"`. */
-function isDebugging(): boolean {
-  try {
-    return localStorage["channelgate"] === "debug";
-  } catch {
-    return false;
-  }
 }

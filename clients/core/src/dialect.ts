@@ -4,9 +4,8 @@ import type { Dialect, Named } from "./types.js";
 
 /** `{event, data}` is the event `event`; `{type, …}` the event `type` with the whole frame as data. Other frames have no name. */
 function read(frame: unknown): Named {
-  const { event, type, data } = Object(frame) as Record<string, unknown>;
-  if (typeof event === "string") return { event, data };
-  return { event: typeof type === "string" ? type : "", data: frame };
+  const { event, type = "", data } = Object(frame) as Record<string, unknown>;
+  return typeof event === "string" ? { event, data } : { event: String(type), data: frame };
 }
 
 /** Rooms: `join` and `leave` with `{room}`. Topics: `subscribe` and `unsubscribe` with `{topic}`. */
@@ -18,7 +17,7 @@ function interest(kind: "room" | "topic", name: string, wanted: boolean): Named 
 /** Messages are `{type: event, …data}`, as consumers of Django Channels read them. The dialect of `webSocket()`. */
 export const typed: Dialect = {
   read,
-  write: (event, data) => ({ type: event, ...((Object(data) !== data || Array.isArray(data) ? { data } : data) as object) }),
+  write: (event, data) => ({ type: event, ...(typeof data === "object" ? data : { data }) }),
   interest,
 };
 

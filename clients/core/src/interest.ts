@@ -8,10 +8,10 @@ export interface Wanted {
   readonly users: number;
 }
 
-/** One user more or less; the first appends it. Without users it is there until it is taken back. */
-export function counted(wanted: readonly Wanted[], kind: Kind, name: string, change: 1 | -1): readonly Wanted[] {
-  const found = wanted.find((one) => one.kind === kind && one.name === name);
-  return found
-    ? wanted.map((one) => (one === found ? { ...one, users: one.users + change } : one))
-    : [...wanted, { kind, name, users: 1 }];
+export type Interests = ReadonlyMap<string, Wanted>;
+
+/** One user more or less. Without users it is there until it is taken back. */
+export function counted(wanted: Interests, kind: Kind, name: string, change: 1 | -1): Interests {
+  const key = `${kind} ${name}`;
+  return new Map(wanted).set(key, { kind, name, users: (wanted.get(key)?.users ?? 0) + change });
 }

@@ -33,9 +33,12 @@ const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 /** What happens when something is due; in this order, if several things are. */
 const due: Record<Timer, (m: Draft, at: number) => void> = {
   release(m) {
-    for (const one of m.wanted) if (!one.users && m.phase === "up") m.effect("tell", one, false);
-    m.wanted = m.wanted.filter(({ users }) => users);
-    if (m.users === 0) leave(m);
+    const wanted = new Map(m.wanted);
+    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.effect("tell", one, false);
+    m.wanted = wanted;
+    if (m.users !== 0) return;
+    m.users = undefined;
+    leave(m);
   },
   connect(m) {
     closed(m, 0, "no answer", "retry", m.phase === "asking" ? "token" : "network");
@@ -92,7 +95,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     m.at.connect = Infinity;
     m.at.show = m.now + SHOWN;
     m.at.stable = m.now + (m.stableAfter ?? 5_000);
-    for (const one of m.wanted) m.effect("tell", one, true);
+    for (const one of m.wanted.values()) m.effect("tell", one, true);
     for (const message of m.queue) m.effect("send", message);
   },
   pong(m) {
@@ -116,10 +119,10 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     if (m.shown) enqueue(m, [...m.queue, message]);
   },
   want(m, kind, name, change) {
-    const before = m.wanted.length;
+    const { size } = m.wanted;
     m.wanted = counted(m.wanted, kind, name, change);
     if (change < 0) m.at.release = m.now + (m.linger ?? 0);
-    else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", { kind, name }, true);
+    else if (m.phase === "up" && m.wanted.size > size) m.effect("tell", { kind, name }, true);
   },
   ran,
   fresh,
@@ -173,10 +176,9 @@ export function initial(config: Config): State {
     ...config,
     view: IDLE,
     phase: "off",
-    turn: 0,
     end: "idle",
     at: NEVER,
-    wanted: [],
+    wanted: new Map(),
     queue: [],
     lost: 0,
     logged: 0,
@@ -239,7 +241,6 @@ function attempt(m: Draft): void {
 function drop(m: Draft, phase: Phase): void {
   m.effect("drop");
   m.phase = phase;
-  m.turn += 1;
   m.shown = false;
   m.pinged = 0;
   m.at = { ...NEVER, release: m.at.release, expire: m.at.expire };
@@ -252,7 +253,6 @@ function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
 
 /** The application ends it. */
 function leave(m: Draft): void {
-  m.users = undefined;
   if (m.end === "idle") return;
   interrupt(m);
   stop(m, "closed");
@@ -279,7 +279,7 @@ function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reas
     // The browser does not say why a handshake failed: the server refused, or there is no network.
     if (m.refused >= REFUSED) {
       kind = "refused";
-      text = `never opened: check url, token, origins, server. ${text}`;
+      text = `never opened: check url, token, origins, server ${text}`;
     }
   }
   m.reason = { kind, ...(code && { code }), text };

@@ -1,6 +1,6 @@
 // The words of the state machine: its state, what it reacts to, and what it wants done.
 
-import type { Kind, Wanted } from "./interest.js";
+import type { Interests, Kind } from "./interest.js";
 import type { Queued } from "./outbox.js";
 import type { ConnectionEvents, Missed, Options, Reason, Snapshot, TokenContext, Verdict } from "./types.js";
 
@@ -22,15 +22,13 @@ export interface State extends Snapshot, Config {
   readonly view: Snapshot;
   readonly now: number;
   readonly phase: Phase;
-  /** Counts attempts; the driver ignores what it hears of an earlier one. */
-  readonly turn: number;
   /** The status while nothing is tried, or while it is tried in the background. */
   readonly end: "idle" | "closed" | "failed" | "unauthorized" | null;
   /** When something is due; Infinity: it is not. */
   readonly at: Readonly<Record<Timer, number>>;
   /** undefined: `connect()` has no users to count. */
   readonly users: number | undefined;
-  readonly wanted: readonly Wanted[];
+  readonly wanted: Interests;
   /** What waits, and what was written to a connection that may still turn out to be refused. */
   readonly queue: readonly Queued[];
   readonly lost: number;
@@ -60,7 +58,7 @@ export interface State extends Snapshot, Config {
 /** What a transport knows of its connection; `recovered`: the server replays what was missed. */
 export type Known = Parameters<ConnectionEvents["opened"]>[0];
 
-/** Names of inputs, and what comes with them. */
+/** Names of inputs, and what comes with them. The driver gives none of an attempt or connection that was dropped. */
 export interface Inputs {
   connect: [];
   disconnect: [];

@@ -109,7 +109,7 @@ export function createTestClient<E = Events>({ now: time = Date.now(), random = 
       return () => (tell = () => undefined);
     },
   };
-  const client = createClient<E>({ url: "wss://server.test/", ...options, dialect: transport.dialect, transport, lifecycle }, clock);
+  const client = createClient<E>({ url: "wss://server.test/", ...options, dialect: transport.dialect, transport, lifecycle }, clock.platform);
 
   const accept = () => {
     isAwaited = false;
@@ -165,7 +165,14 @@ export function createTestClient<E = Events>({ now: time = Date.now(), random = 
 }
 
 /** A clock that stands still, except that what is due at once happens as soon as the test's own code has returned. */
-class TestClock implements Clock {
+class TestClock {
+  /** What the client takes for the platform's. */
+  readonly platform: Clock = {
+    now: () => this.#now,
+    random: () => this.#random,
+    later: (then, ms) => this.later(then, ms),
+    cancel: (timer) => (timer as (() => void) | undefined)?.(),
+  };
   #now: number;
   readonly #random: number;
   readonly #timers = new Set<{ at: number; then: () => void }>();
@@ -177,10 +184,6 @@ class TestClock implements Clock {
 
   now(): number {
     return this.#now;
-  }
-
-  random(): number {
-    return this.#random;
   }
 
   later(then: () => void, ms: number): () => void {

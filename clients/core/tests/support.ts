@@ -8,16 +8,19 @@ import type { Client, Connection, ConnectionEvents, Lifecycle, OpenRequest, Opti
 /** 2026-11-27; any will do, if it is not 0. */
 const BEGIN = 1_795_000_000_000;
 
-export class FakeClock implements Clock {
+export class FakeClock {
+  readonly platform: Clock = {
+    now: () => this.time,
+    random: () => this.chance,
+    later: (then, ms) => this.later(then, ms),
+    cancel: (timer) => (timer as (() => void) | undefined)?.(),
+  };
   time = BEGIN;
   chance = 0.5;
   #timers: { at: number; then: () => void }[] = [];
 
   now(): number {
     return this.time;
-  }
-  random(): number {
-    return this.chance;
   }
   later(then: () => void, ms: number): () => void {
     const timer = { at: this.time + ms, then };
@@ -142,7 +145,7 @@ export function rig(options: Options = {}, how: { pings?: boolean } = {}): Rig {
       return socket;
     },
   };
-  const client = createClient<Record<string, unknown>>({ url: "wss://node/ws/", transport, lifecycle, ...options }, clock);
+  const client = createClient<Record<string, unknown>>({ url: "wss://node/ws/", transport, lifecycle, ...options }, clock.platform);
   const statuses: string[] = [];
   client.subscribe(() => {
     const { status } = client.snapshot();

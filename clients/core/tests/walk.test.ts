@@ -156,7 +156,7 @@ it("never has two sockets, loses no interest, hurries not, and sends or counts e
     must(delivered.size + state.queue.length + counted === accepted, "a message that is neither sent, nor waits, nor is counted");
     must((state.phase === "up") === (socket === "open"), "the phase");
     if (socket === "open") {
-      must(rooms.size === state.wanted.length && state.wanted.every(({ name }) => rooms.has(name)), "rooms that the server knows");
+      must(rooms.size === state.wanted.size && [...state.wanted.values()].every(({ name }) => rooms.has(name)), "rooms that the server knows");
       for (const [room, count] of users) must(count === 0 || rooms.has(room), "a lost interest");
     }
     must((state.recovery === "live") === (state.missed === null), "missed");

@@ -266,6 +266,9 @@ describe("the order of load and events", () => {
     page.render(tree(true));
     await expect.poll(() => calls.length).toBe(1);
     calls[0]?.resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|missed");
+    // The client runs handlers that were added later after a pause.
+    client.advance(2_000);
     await expect.poll(page.text).toBe("Ann|ready|live");
     expect(calls).toHaveLength(1);
   });
@@ -300,6 +303,15 @@ describe("the order of load and events", () => {
     await expect.poll(() => calls.length).toBe(2);
     call(1).resolve(named("Bob"));
     await expect.poll(page.text).toBe("Bob|ready|live");
+  });
+
+  it("another user's list begins anew, and shows nothing of the former user", async () => {
+    const { call, calls, page, tree } = await start({}, 7);
+    call(0).resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|live");
+    page.render(tree({}, 8));
+    await expect.poll(page.text).toMatch(/^\|loading/);
+    await expect.poll(() => calls.length).toBeGreaterThan(1);
   });
 
   it("reload() loads once more after a running load, and resolves with it", async () => {
@@ -478,6 +490,19 @@ describe("persist", () => {
     await expect.poll(page.text).toBe("Ann|ready|live");
     page.unmount();
     expect(storage.kept.get(NAME)).toContain("Old");
+  });
+
+  it("is that of the provider whose name it has", async () => {
+    const storage = filled("7");
+    const { load } = deferred();
+    const page = mount(
+      <ChannelgateProvider name="outer" client={createTestClient()} user={7}>
+        <ChannelgateProvider name="inner" client={createTestClient()} user={8}>
+          <People options={{ load, of: "outer", persist: { key: "people", storage } }} />
+        </ChannelgateProvider>
+      </ChannelgateProvider>,
+    );
+    await expect.poll(page.text).toBe("Old|cached|live");
   });
 
   it("is cleared at unauthorized", async () => {

@@ -278,6 +278,16 @@ describe("props", () => {
     expect(transport.alive).toBe(1);
   });
 
+  it("waits for a token that is not there yet", async () => {
+    const transport = scripted();
+    const page = mount(<Tree url="/ws/" transport={transport} token={undefined} />);
+    await expect.poll(page.text).toBe("unauthorized ");
+    page.render(<Tree url="/ws/" transport={transport} token="a" />);
+    await expect.poll(page.text).toBe("open ");
+    expect(transport.sockets).toHaveLength(1);
+    expect(transport.last.asked.token).toBe("a");
+  });
+
   it("another user makes the connection anew, and one that becomes known does not", async () => {
     const client = createClient({ url: "/ws/", transport: scripted() });
     const reconnect = vi.spyOn(client, "reconnect");

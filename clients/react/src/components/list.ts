@@ -41,7 +41,7 @@ export function NotificationList({ items, heading, children, onMarkAllRead, ...p
       "li",
       { key: id, "data-type": type, "data-seen": seen },
       h("title", "p", { dir: "auto" }, seen === false && mark(h, "unread", labels.unread), title),
-      at && h("time", "time", { dateTime: new Date(at).toISOString() }, time(labels.locale, at)),
+      at && h("time", "time", { dateTime: new Date(at).toISOString(), suppressHydrationWarning: true }, time(labels.locale, at)),
       body && h("body", "p", { dir: "auto" }, body),
       data && facts(parts, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)] as const)),
     ),

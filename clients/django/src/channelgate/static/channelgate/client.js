@@ -117,8 +117,8 @@ function options({ heartbeat }) {
 
 // src/interest.ts
 function counted(wanted, kind, name, change) {
-  const found = wanted.find((one) => one.kind === kind && one.name === name);
-  return found ? wanted.map((one) => one === found ? { ...one, users: one.users + change } : one) : [...wanted, { kind, name, users: 1 }];
+  const key = `${kind} ${name}`;
+  return new Map(wanted).set(key, { kind, name, users: (wanted.get(key)?.users ?? 0) + change });
 }
 
 // src/outbox.ts
@@ -197,8 +197,9 @@ var IDLE = {
 var KEYS = Object.keys(IDLE);
 var due = {
   release(m) {
-    for (const one of m.wanted) if (!one.users && m.phase === "up") m.effect("tell", one, false);
-    m.wanted = m.wanted.filter(({ users }) => users);
+    const wanted = new Map(m.wanted);
+    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.effect("tell", one, false);
+    m.wanted = wanted;
     if (m.users === 0) leave(m);
   },
   connect(m) {
@@ -254,7 +255,7 @@ var rules = {
     m.at.connect = Infinity;
     m.at.show = m.now + SHOWN;
     m.at.stable = m.now + (m.stableAfter ?? 5e3);
-    for (const one of m.wanted) m.effect("tell", one, true);
+    for (const one of m.wanted.values()) m.effect("tell", one, true);
     for (const message of m.queue) m.effect("send", message);
   },
   pong(m) {
@@ -276,10 +277,10 @@ var rules = {
     if (m.shown) enqueue(m, [...m.queue, message]);
   },
   want(m, kind, name, change) {
-    const before = m.wanted.length;
+    const { size } = m.wanted;
     m.wanted = counted(m.wanted, kind, name, change);
     if (change < 0) m.at.release = m.now + (m.linger ?? 0);
-    else if (m.phase === "up" && m.wanted.length > before) m.effect("tell", { kind, name }, true);
+    else if (m.phase === "up" && m.wanted.size > size) m.effect("tell", { kind, name }, true);
   },
   ran,
   fresh,
@@ -330,10 +331,9 @@ function initial(config) {
     ...config,
     view: IDLE,
     phase: "off",
-    turn: 0,
     end: "idle",
     at: NEVER,
-    wanted: [],
+    wanted: /* @__PURE__ */ new Map(),
     queue: [],
     lost: 0,
     logged: 0,
@@ -380,7 +380,6 @@ function attempt(m) {
 function drop(m, phase) {
   m.effect("drop");
   m.phase = phase;
-  m.turn += 1;
   m.shown = false;
   m.pinged = 0;
   m.at = { ...NEVER, release: m.at.release, expire: m.at.expire };
@@ -414,7 +413,7 @@ function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed"
     m.refused += 1;
     if (m.refused >= REFUSED) {
       kind = "refused";
-      text = `never opened: check url, token, origins, server. ${text}`;
+      text = `never opened: check url, token, origins, server ${text}`;
     }
   }
   m.reason = { kind, ...code && { code }, text };
@@ -472,9 +471,8 @@ function wsToken(url = "/api/user/ws-token/", { authorization, field = "ws_token
 
 // src/dialect.ts
 function read(frame) {
-  const { event, type, data } = Object(frame);
-  if (typeof event === "string") return { event, data };
-  return { event: typeof type === "string" ? type : "", data: frame };
+  const { event, type = "", data } = Object(frame);
+  return typeof event === "string" ? { event, data } : { event: String(type), data: frame };
 }
 function interest(kind, name, wanted) {
   const [on, off] = kind === "room" ? ["join", "leave"] : ["subscribe", "unsubscribe"];
@@ -482,7 +480,7 @@ function interest(kind, name, wanted) {
 }
 var typed = {
   read,
-  write: (event, data) => ({ type: event, ...Object(data) !== data || Array.isArray(data) ? { data } : data }),
+  write: (event, data) => ({ type: event, ...typeof data === "object" ? data : { data } }),
   interest
 };
 var enveloped = { read, write: (event, data) => ({ event, data }), interest };
@@ -533,19 +531,15 @@ function parsed(content) {
 }
 
 // src/client.ts
-var real = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  later(then, ms) {
-    const timer = setTimeout(then, ms);
-    return () => clearTimeout(timer);
-  }
-};
-function createClient(options2 = {}, clock = real) {
+function createClient(options2 = {}, { now = Date.now, random = Math.random, later = setTimeout, cancel = clearTimeout } = {}) {
   const transport = options2.transport ?? webSocket();
   const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options2;
   const lifecycle = options2.lifecycle ?? (globalThis.document ? page : transport.anywhere ? always : null);
-  const log = options2.log ?? (isDebugging() ? console.debug : null);
+  let { log } = options2;
+  try {
+    if (localStorage["channelgate"] === "debug") log ??= console.debug;
+  } catch {
+  }
   const listeners = /* @__PURE__ */ new Set();
   const handlers = /* @__PURE__ */ new Set();
   const loaders = /* @__PURE__ */ new Set();
@@ -554,7 +548,7 @@ function createClient(options2 = {}, clock = real) {
   let connection = null;
   let asking;
   let loading;
-  let cancel;
+  let timer;
   let line;
   let unwatch;
   const effects = {
@@ -587,35 +581,36 @@ function createClient(options2 = {}, clock = real) {
   function input(...what) {
     if (!lifecycle) return;
     const { view } = state;
-    const [next, todo] = step(state, what, clock.now(), clock.random());
+    const [next, todo] = step(state, what, now(), random());
     state = next;
     if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
     else if (!unwatch) {
       unwatch = lifecycle.watch((what2) => input(what2));
       [state] = step(state, ["page", lifecycle.online(), lifecycle.hidden()], state.now, 0);
     }
-    const now = `channelgate: ${state.status}, ${state.recovery}`;
-    if (now !== line) log?.(line = now, state.view);
+    const before = line;
+    line = `channelgate: ${state.status}, ${state.recovery}`;
+    if (line !== before) log?.(line, state.view);
     for (const [name, ...rest] of todo) effects[name](...rest);
     const at = deadline(state);
-    cancel?.();
-    cancel = at < Infinity ? clock.later(() => input("tick"), Math.min(at - clock.now(), FOREVER)) : void 0;
+    cancel(timer);
+    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - now(), FOREVER));
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
   }
   async function ask(why) {
-    const { turn, attempt: attempt2 } = state;
     const { signal } = asking = new AbortController();
-    const mine = (...what) => turn === state.turn && input(...what);
+    const { attempt: attempt2 } = state;
+    const mine = (...what) => signal.aborted || input(...what);
     try {
       const given = typeof token === "function" ? await token({ attempt: attempt2, why, signal }) : token;
       const address = typeof url === "function" ? await url() : url;
       if (given === null) throw new Unauthorized("no token");
-      if (mine("ready") === false) return;
+      if (mine("ready")) return;
       const opening = connection = transport.open(
         { url: new URL(address, globalThis.document?.baseURI), token: given ?? null, tokenIn },
         {
           opened: (known) => mine("opened", !!opening.ping, known),
-          frame: (frame) => turn === state.turn && receive(frame),
+          frame: (frame) => signal.aborted || receive(frame),
           closed: ({ code, text, verdict }) => mine("closed", code, text, verdict)
         }
       );
@@ -665,12 +660,12 @@ function createClient(options2 = {}, clock = real) {
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
       if (volatile || !lifecycle) return isUp && write(event, data) ? "sent" : "dropped";
-      const message = { event, data, size: JSON.stringify([event, data]).length, at: clock.now() };
+      const message = { event, data, size: JSON.stringify([event, data]).length, at: now() };
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
     async request(event, data, { timeout = REQUEST, signal } = {}) {
-      if (!connection?.request || state.phase !== "up") throw new Disconnected("no connection that acknowledges");
+      if (!connection?.request) throw new Disconnected("no connection that acknowledges");
       return connection.request(event, data, timeout, signal);
     }
   };
@@ -678,13 +673,6 @@ function createClient(options2 = {}, clock = real) {
 function added(set, item) {
   set.add(item);
   return () => void set.delete(item);
-}
-function isDebugging() {
-  try {
-    return localStorage["channelgate"] === "debug";
-  } catch {
-    return false;
-  }
 }
 
 // scripts/static.ts
