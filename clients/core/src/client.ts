@@ -107,7 +107,7 @@ export function createClient<E = Events>(
       if (given === null) throw new Unauthorized("no token");
       if (mine("ready")) return;
       const opening = (connection = transport.open(
-        { url: new URL(address, globalThis.document?.baseURI), token: given ?? null, tokenIn },
+        { url: new URL(address, globalThis.document?.baseURI), token: given || null, tokenIn },
         {
           opened: (known) => mine("opened", !!opening.ping, known),
           frame: (frame) => signal.aborted || receive(frame),

@@ -143,3 +143,36 @@ itOnce("shows updates as messages, and the numbers of the day with each employee
   await until("present, late, absent, total", () => figures().join() === "2,1,1,3");
   await until("a message", () => page.element.querySelector("[data-cg=toast]")?.textContent.includes("Meera Joshi") ?? false);
 });
+
+itOnce("waits for a login where the server asks for one, and comes in with it", async () => {
+  const gate = await startGate({ presets: ["dashboard"], env: { CHANNELGATE__PRESET__DASHBOARD__AUTH: "jwt" } });
+  const token = await gate.token(7);
+  let connect: (token?: string) => void = () => undefined;
+  function Shown() {
+    const { connectionStatus, connect: own, disconnect } = useWebSocket();
+    useEffect(() => {
+      connect = own;
+    }, [own]);
+    return <p onClick={disconnect}>{connectionStatus}</p>;
+  }
+  const tree = () => (
+    <WebSocketProvider url={gate.url}>
+      <Shown />
+    </WebSocketProvider>
+  );
+  const page = mount(tree());
+  await until("refused", () => page.text() === "error");
+  localStorage.setItem("access_token", token);
+  // A login in this tab: the application renders.
+  page.render(tree());
+  await until("connected", () => page.text() === "connected");
+  page.element.querySelector("p")!.click();
+  await until("disconnected", () => page.text() === "disconnected");
+  connect();
+  await until("connected again", () => page.text() === "connected");
+  localStorage.removeItem("access_token");
+  page.render(tree());
+  await until("logged out", () => page.text() === "error");
+  connect(token);
+  await until("connected with a token that is given", () => page.text() === "connected");
+});
