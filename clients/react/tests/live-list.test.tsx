@@ -2,9 +2,13 @@
 
 import { ChannelgateProvider, useLiveList, type LiveListOptions, type PersistStorage } from "@channelgate/react";
 import { createTestClient } from "@channelgate/client/testing";
+import * as React from "react";
 import { describe, expect, it, vi } from "vitest";
 
 import { frames, mount, noConsoleErrors, scripted } from "./support.js";
+
+/** React 19 only. */
+const Activity = (React as { Activity?: React.ComponentType<{ mode: "visible" | "hidden"; children: React.ReactNode }> }).Activity;
 
 interface Person {
   id: number;
@@ -266,6 +270,9 @@ describe("the order of load and events", () => {
     page.render(tree(true));
     await expect.poll(() => calls.length).toBe(1);
     calls[0]?.resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|missed");
+    // The client runs handlers that were added later after a pause.
+    client.advance(2_000);
     await expect.poll(page.text).toBe("Ann|ready|live");
     expect(calls).toHaveLength(1);
   });
@@ -291,6 +298,34 @@ describe("the order of load and events", () => {
     expect(calls).toHaveLength(1);
   });
 
+  it.runIf(Activity)("a list that was hidden by <Activity> is loaded anew when it is shown, and keeps its items until then", async () => {
+    if (!Activity) return;
+    const client = createTestClient();
+    const { calls, load } = deferred();
+    const tree = (mode: "visible" | "hidden") => (
+      <ChannelgateProvider client={client}>
+        <Activity mode={mode}>
+          <People options={{ load }} />
+        </Activity>
+      </ChannelgateProvider>
+    );
+    const page = mount(tree("visible"));
+    await expect.poll(() => client.connections).toBe(1);
+    client.open();
+    await expect.poll(() => calls.length).toBe(1);
+    calls[0]?.resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|live");
+    page.render(tree("hidden"));
+    await expect.poll(() => calls[0]?.signal.aborted).toBe(true);
+    client.receive("saved", { id: 1, name: "Amy" });
+    page.render(tree("visible"));
+    await expect.poll(() => calls.length).toBe(2);
+    expect(page.text()).toBe("Ann|ready|live");
+    calls[1]?.resolve(named("Amy"));
+    await expect.poll(page.text).toBe("Amy|ready|live");
+    expect(client.connections).toBe(1);
+  });
+
   it("another id is another list", async () => {
     const { call, calls, page, tree } = await start({ id: 1 });
     call(0).resolve(named("Ann"));
@@ -300,6 +335,15 @@ describe("the order of load and events", () => {
     await expect.poll(() => calls.length).toBe(2);
     call(1).resolve(named("Bob"));
     await expect.poll(page.text).toBe("Bob|ready|live");
+  });
+
+  it("another user's list begins anew, and shows nothing of the former user", async () => {
+    const { call, calls, page, tree } = await start({}, 7);
+    call(0).resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|live");
+    page.render(tree({}, 8));
+    await expect.poll(page.text).toMatch(/^\|loading/);
+    await expect.poll(() => calls.length).toBeGreaterThan(1);
   });
 
   it("reload() loads once more after a running load, and resolves with it", async () => {
@@ -478,6 +522,19 @@ describe("persist", () => {
     await expect.poll(page.text).toBe("Ann|ready|live");
     page.unmount();
     expect(storage.kept.get(NAME)).toContain("Old");
+  });
+
+  it("is that of the provider whose name it has", async () => {
+    const storage = filled("7");
+    const { load } = deferred();
+    const page = mount(
+      <ChannelgateProvider name="outer" client={createTestClient()} user={7}>
+        <ChannelgateProvider name="inner" client={createTestClient()} user={8}>
+          <People options={{ load, of: "outer", persist: { key: "people", storage } }} />
+        </ChannelgateProvider>
+      </ChannelgateProvider>,
+    );
+    await expect.poll(page.text).toBe("Old|cached|live");
   });
 
   it("is cleared at unauthorized", async () => {

@@ -1,4 +1,4 @@
-// Type-checks every ```ts and ```tsx block of docs/clients and of the packages' READMEs against the packages.
+// Type-checks every ```ts and ```tsx block of docs/clients and of the READMEs against the packages.
 //
 // A block is a module of its own, without what other blocks have. A comment before it, `<!-- given: declare const id: number; -->`,
 // declares what the reader has: it is checked, and not shown.
@@ -54,8 +54,8 @@ it("finds mistakes in snippets, at the line of the page", () => {
   expect(errorsOf([snippet as Snippet])).toEqual(["a-1.tsx(5,7): error TS2322: Type 'number' is not assignable to type 'string'."]);
 });
 
-it("every snippet of docs/clients and of the packages' READMEs type-checks", () => {
-  const pages = new Map(["core", "react"].map((name) => [`${name}/README.md`, join(clients, name, "README.md")]));
+it("every snippet of docs/clients and of the READMEs type-checks", () => {
+  const pages = new Map(["..", "core", "react"].map((name) => [`${name.replace("..", "front")}/README.md`, join(clients, name, "README.md")]));
   for (const path of readdirSync(manual, { recursive: true, encoding: "utf8" }).sort()) {
     if (path.endsWith(".md")) pages.set(path, join(manual, path));
   }
@@ -63,3 +63,9 @@ it("every snippet of docs/clients and of the packages' READMEs type-checks", () 
   expect(snippets.length).toBeGreaterThan(pages.size);
   expect(errorsOf(snippets)).toEqual([]);
 }, 60_000);
+
+it("the snippet of README.md is the one that is tried with a real node", () => {
+  const [, shown] = /^```tsx\n([^]*?)^```/m.exec(readFileSync(join(clients, "../README.md"), "utf8")) ?? [];
+  const tried = readFileSync(join(clients, "tests/snippets/readme/app.tsx"), "utf8");
+  expect(tried.split("\n").slice(1).join("\n")).toBe(shown);
+});

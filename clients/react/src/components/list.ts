@@ -35,14 +35,13 @@ export interface NotificationListProps extends PartProps {
 export function NotificationList({ items, heading, children, onMarkAllRead, ...props }: NotificationListProps): ReactElement {
   const parts = useParts(props);
   const { h, labels, root } = parts;
-  const name = heading ?? labels.notifications;
   const shown = items.map(({ id, title, body, at, type, seen, data }) =>
     h(
       "item",
       "li",
       { key: id, "data-type": type, "data-seen": seen },
       h("title", "p", { dir: "auto" }, seen === false && mark(h, "unread", labels.unread), plain(title)),
-      at && h("time", "time", { dateTime: new Date(at).toJSON() }, time(labels.locale, at)),
+      at && h("time", "time", { dateTime: new Date(at).toJSON(), suppressHydrationWarning: true }, time(labels.locale, at)),
       body && h("body", "p", { dir: "auto" }, plain(body)),
       data && facts(parts, Object.entries(data).map(([field, value]) => [field, plain(value)] as const)),
     ),
@@ -50,15 +49,15 @@ export function NotificationList({ items, heading, children, onMarkAllRead, ...p
   return h(
     "list",
     "section",
-    { ...root, "aria-label": name },
+    root,
     h(
       "header",
       "div",
-      null,
-      h("heading", "h3", null, name),
+      {},
+      h("heading", "h3", {}, heading ?? labels.notifications),
       children,
       onMarkAllRead && items.some((item) => item.seen === false) && button(h, labels.markAllRead, onMarkAllRead),
     ),
-    shown[0] ? h("items", "ul", null, shown) : h("empty", "p", null, labels.noNotifications),
+    shown[0] ? h("items", "ul", {}, shown) : h("empty", "p", {}, labels.noNotifications),
   );
 }
