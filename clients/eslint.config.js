@@ -10,6 +10,8 @@ export default defineConfig(
   ...typescript.configs.recommended,
   ...typescript.configs.stylistic,
   { files: ["**/*.{ts,tsx}"], ...hooks.configs.flat["recommended-latest"] },
+  // Components of tests record what happens to them.
+  { files: ["**/tests/**/*.{ts,tsx}"], rules: { "react-hooks/globals": "off" } },
   {
     rules: {
       curly: ["error", "multi-line"],

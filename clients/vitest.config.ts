@@ -47,6 +47,15 @@ const react18 = [
   { find: /^react-dom($|\/)/, replacement: `${here("tests/react18/node_modules/react-dom")}$1` },
 ];
 
+/** On a busy machine a page may need a while. */
+const patient = { expect: { poll: { timeout: 10_000 } }, testTimeout: 60_000, hookTimeout: 60_000 };
+
+/** Tests in Node run first, those in browsers afterwards: the processors are two. */
+const node = (name: string, include: string, more: { globalSetup?: string[] } = {}) => ({
+  resolve: { alias: packages },
+  test: { ...patient, ...more, name, include: [include], environment: "node" as const, sequence: { groupOrder: 1 } },
+});
+
 const react = (version: 18 | 19) => ({
   // In the workspace's folder "react" would be the folder of that name.
   root: here("react"),
@@ -56,8 +65,10 @@ const react = (version: 18 | 19) => ({
   },
   cacheDir: here(`node_modules/.vite/react${version}`),
   test: {
+    ...patient,
     name: `react${version}`,
     include: ["tests/**/*.test.tsx"],
+    sequence: { groupOrder: 2 },
     browser: { enabled: true, headless: true, screenshotFailures: false, provider, instances: [{ browser: "chromium" as const }] },
   },
 });
@@ -71,7 +82,6 @@ const real = (version: 18 | 19) => ({
     ...react(version).test,
     name: `real${version}`,
     include: version === 19 ? ["*.test.ts", "*.test.tsx"] : ["*.test.tsx"],
-    testTimeout: 30_000,
     browser: { ...react(version).test.browser, commands: { rig, devtools } },
   },
 });
@@ -81,22 +91,13 @@ export default defineConfig({
     // Tests with real nodes mostly wait.
     maxWorkers: 4,
     projects: [
-      { resolve: { alias: packages }, test: { name: "core", include: ["core/tests/**/*.test.ts"], environment: "node" } },
+      node("core", "core/tests/**/*.test.ts"),
+      node("schemas", "tests/{schemas,vectors}/*.test.ts"),
+      node("documents", "tests/documents/*.test.ts"),
+      node("packed", "tests/packed/*.test.ts", { globalSetup: ["tests/packed/support/setup.ts"] }),
+      node("pages", "tests/real/pages/*.test.ts"),
       react(19),
       react(18),
-      { test: { name: "schemas", include: ["tests/{schemas,vectors}/*.test.ts"], environment: "node", testTimeout: 60_000 } },
-      { test: { name: "documents", include: ["tests/documents/*.test.ts"], environment: "node", testTimeout: 60_000 } },
-      { test: { name: "pages", include: ["tests/real/pages/*.test.ts"], environment: "node", testTimeout: 60_000, hookTimeout: 30_000 } },
-      {
-        test: {
-          name: "packed",
-          include: ["tests/packed/*.test.ts"],
-          environment: "node",
-          globalSetup: ["tests/packed/support/setup.ts"],
-          testTimeout: 90_000,
-          hookTimeout: 30_000,
-        },
-      },
       real(19),
       real(18),
     ],

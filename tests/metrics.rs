@@ -88,6 +88,10 @@ fn set<'a>(values: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
 fn every_value_of_a_label_is_documented_and_every_documented_one_exists() {
     assert_eq!(documented("Drops"), set(DropReason::ALL.iter().map(|reason| reason.label())));
     assert_eq!(documented("Gaps"), set(GapReason::ALL.iter().map(|reason| reason.label())));
+    let protocol = include_str!("../docs/PROTOCOL.md");
+    let reasons = protocol.split("Reasons are ").nth(1).unwrap().split(';').next().unwrap();
+    let reasons = reasons.split(", ").map(|reason| reason.trim_matches('`'));
+    assert_eq!(set(reasons), set(GapReason::ALL.iter().map(|reason| reason.label())), "docs/PROTOCOL.md");
     assert_eq!(documented("Sources"), set(Source::ALL.iter().map(|source| source.label())));
     assert_eq!(documented("Closes"), set(label::CLOSES.iter().copied()));
     assert_eq!(documented("Holds"), set(label::HOLDS.iter().copied()));

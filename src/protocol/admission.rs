@@ -127,12 +127,7 @@ impl Admission {
 
     /// Admits a client and joins its groups, in time, as a held member: the message that confirms the connection must
     /// come first.
-    pub async fn let_in(
-        &self,
-        namespace: &Namespace,
-        client: Client<'_>,
-        attempt: u32,
-    ) -> Result<LetIn, Refusal> {
+    pub async fn let_in(&self, namespace: &Namespace, client: Client<'_>, attempt: u32) -> Result<LetIn, Refusal> {
         let (connection, id) = (Rc::clone(client.connection), client.context.id);
         self.in_time(async {
             let mut admitted = self.admit(namespace, client).await?;

@@ -33,12 +33,14 @@ pub struct Page {
     pub tables: Vec<Table>,
 }
 
-/// The pages of the manual: README.md, deploy/README.md, docs/, docs/django/ and docs/operations/. docs/PROOF.md is a list
-/// of tests.
+/// The folders of the manual, beside README.md and deploy/README.md.
+const FOLDERS: &[&str] = &["docs", "docs/clients", "docs/clients/your-code", "docs/django", "docs/operations"];
+
+/// The pages of the manual. docs/PROOF.md is a list of tests.
 pub fn manual() -> Vec<Page> {
     let root = super::root();
     let mut names = vec!["README.md".to_owned(), "deploy/README.md".to_owned()];
-    for folder in ["docs", "docs/django", "docs/operations"] {
+    for folder in FOLDERS {
         let entries = fs::read_dir(root.join(folder)).unwrap();
         let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.extend(files.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")));

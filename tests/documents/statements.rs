@@ -11,6 +11,10 @@ use super::{
 /// The page of measured figures: see `each_table_of_the_benchmarks_names_the_row_that_makes_it`.
 const MEASURED: &str = "docs/BENCHMARKS.md";
 
+/// The entry of a page that a program writes, and that a test compares with what the program writes now: it stands for
+/// all statements of the page.
+const WHOLE_PAGE: &str = "*";
+
 /// A sentence and the marks in it that need an entry.
 struct Statement {
     line: usize,
@@ -112,6 +116,9 @@ fn every_statement_of_the_manual_has_an_entry() {
     let mut count = 0;
     for page in page::manual().into_iter().filter(|page| page.name != MEASURED) {
         let (entries, sentences) = (entries(&ledger, &page.name), all_sentences(&page));
+        if entries.iter().any(|entry| entry == WHOLE_PAGE) {
+            continue;
+        }
         for statement in statements(&page) {
             let covered = covered(&statement.text, &entries);
             let is_held = |mark: &Mark| match mark {
@@ -147,6 +154,15 @@ fn every_entry_is_in_its_page_once_and_names_an_existing_test() {
         for (says, by) in entries.as_table().unwrap() {
             let found = sentences.iter().filter(|sentence| sentence.contains(&page::plain(says))).count();
             match found {
+                _ if says == WHOLE_PAGE => {
+                    let source = fs::read_to_string(super::root().join(name)).unwrap();
+                    if !source.contains("<!-- Generated") {
+                        wrong.push(format!("{name}: only a generated page may have an entry for all of it"));
+                    }
+                    if entries.as_table().unwrap().len() > 1 {
+                        wrong.push(format!("{name}: beside an entry for the whole page there is no other"));
+                    }
+                }
                 _ if sentences.contains(&page::plain(says)) => {}
                 0 => wrong.push(format!("{name} does not say (any more): {says}")),
                 1 => {}
@@ -155,9 +171,10 @@ fn every_entry_is_in_its_page_once_and_names_an_existing_test() {
             match by {
                 toml::Value::Array(names) if !names.is_empty() => {
                     let names: Vec<&str> = names.iter().map(|name| name.as_str().unwrap_or_default()).collect();
-                    let unknown = names.iter().filter(|one| !tests.contains(**one) && !is_in_the_source(one));
+                    let is_test = |one: &str| tests.contains(one) || super::is_titled_test(one);
+                    let unknown = names.iter().filter(|one| !is_test(one) && !is_in_the_source(one));
                     wrong.extend(unknown.map(|test| format!("{name}: there is no test {test:?}, of: {says}")));
-                    if names.iter().all(|one| one.contains(": ")) {
+                    if !names.iter().any(|one| is_test(one)) {
                         wrong.push(format!("{name}: a constant alone, without a test: {says}"));
                     }
                 }
@@ -170,10 +187,10 @@ fn every_entry_is_in_its_page_once_and_names_an_existing_test() {
 }
 
 /// `src/cluster/record.rs: MOST: usize = 20_000`: a file of the repository with a text that it has, so that the number
-/// of a constant and of the page stay the same.
+/// of a constant and of the page stay the same. In a file of tests of JavaScript the text must be a title.
 fn is_in_the_source(entry: &str) -> bool {
     let read = |file: &str| fs::read_to_string(super::root().join(file));
-    entry.split_once(": ").is_some_and(|(file, text)| read(file).is_ok_and(|source| source.contains(text)))
+    entry.split_once(": ").filter(|(file, _)| !file.contains(".test.")).is_some_and(|(file, text)| read(file).is_ok_and(|source| source.contains(text)))
 }
 
 /// Numbers and words that promise nothing of the program: an example, a reference to another page, a fact about another

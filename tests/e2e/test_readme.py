@@ -348,7 +348,7 @@ async def test_the_snippet_in_a_browser(project):
     async with browser() as page:
         await page.goto(f"http://{stack.LOOPBACK}:{project.port}/health/ready")
         await page.run("window.said = []; console.log = (...words) => said.push(words); 0")
-        await page.run(f"const accessToken = {json.dumps(token)};\n{block('README.md', 'js')}\n0")
+        await page.run(f"const accessToken = {json.dumps(token)};\n{block('WEBSOCKET.md', 'js', 'accessToken')}\n0")
         await until(lambda: page.run("socket.readyState === WebSocket.OPEN"), "the socket to open")
         await asyncio.to_thread(project.run, command("channelgate publish"))
         await until(lambda: page.run("said.length"), "the event")
@@ -363,7 +363,7 @@ async def test_the_loop_that_reconnects(project):
     async with browser() as page:
         await page.goto(f"http://{stack.LOOPBACK}:{project.port}/health/ready")
         options = f"{{ token: async () => {json.dumps(token)}, onMessage: (m) => got.push(m), onOpen: () => opened++ }}"
-        loop = block("WEBSOCKET.md", "js").removeprefix("export ")
+        loop = block("WEBSOCKET.md", "js", "export function").removeprefix("export ")
         await page.run(f'var got = [], opened = 0; {loop}\nvar end = connect("/ws/orders/7/", {options}); 0')
         await until(lambda: page.run("opened === 1"), "the socket to open")
         project.node.stop()

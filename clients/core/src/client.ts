@@ -93,9 +93,8 @@ export function createClient<E = Events>(
       if (online !== null) input(online ? "online" : "offline");
       if (lifecycle?.hidden()) input("hidden");
     }
-    const before = line;
-    line = `channelgate: ${state.status}, ${state.recovery}`;
-    if (line !== before) log?.(line, state.view);
+    // Another line than the last one.
+    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) log?.(line, state.view);
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
     cancel(timer);
@@ -112,7 +111,7 @@ export function createClient<E = Events>(
       if (given === null) throw new Unauthorized("no token");
       if (mine("ready")) return;
       const opening = (connection = transport.open(
-        { url: new URL(address, globalThis.document?.baseURI), token: given ?? null, tokenIn },
+        { url: new URL(address, globalThis.document?.baseURI), token: given || null, tokenIn },
         {
           opened: (known) => mine("opened", !!opening.ping, known),
           frame: (frame) => signal.aborted || receive(frame),
@@ -178,7 +177,7 @@ export function createClient<E = Events>(
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
     request: (event, data, { timeout = REQUEST, signal } = {}) =>
-      (connection?.request?.(event, data, timeout, signal) ?? Promise.reject(new Disconnected("no acknowledgement"))) as Promise<never>,
+      (connection?.request?.(event, data, timeout, signal) ?? Promise.reject(new Disconnected("no connection"))) as Promise<never>,
   };
 }
 

@@ -36,7 +36,10 @@ const due: Record<Timer, (m: Draft, at: number) => void> = {
     const wanted = new Map(m.wanted);
     for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
     m.wanted = wanted;
-    if (m.users === 0) leave(m);
+    if (m.users === 0) {
+      m.users = undefined;
+      leave(m);
+    }
   },
   connect(m) {
     closed(m, 0, "no answer", "retry", m.phase === "asking" ? "token" : "network");
@@ -247,7 +250,6 @@ function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
 
 /** The application ends it. */
 function leave(m: Draft): void {
-  m.users = undefined;
   if (m.missed) interrupt(m, "missed");
   stop(m, "closed");
 }

@@ -69,7 +69,10 @@ export interface TokenContext {
   readonly signal: AbortSignal;
 }
 
-/** A token, or a function that fetches one for each attempt. null: there is none, and none will come by waiting. */
+/**
+ * A token, or a function that fetches one for each attempt. null: there is none, and none will come by waiting. An empty
+ * text: the connection is made without one.
+ */
 export type Token = string | null | ((context: TokenContext) => string | null | Promise<string | null>);
 
 /** What a close code or a refusal means. `expired`: one fresh token at once, and `unauthorized` if it does not help. */

@@ -66,6 +66,8 @@ const listed = Object.entries(socketReasons).flatMap(([verdict, all]) => all.map
 
 const markdown = `# Close codes
 
+<!-- Generated from clients/core/src/closecodes.ts by clients/core/tests/close-codes.test.ts: do not edit. -->
+
 Made of \`clients/core/src/closecodes.ts\`, and compared with it by a test. \`closeCodes\` of the [options](core.md#options) overrides any row, \`refusals\` of \`socketIo()\` any message of a refusal.
 What the node sends, and why: [errors.md](../operations/errors.md#close-codes).
 

@@ -16,9 +16,8 @@ export interface ComponentLabels {
   /** Follows the status: "Reconnecting" and ", again in 4 s". */
   again: Count;
   tryAgain: string;
-  signIn: string;
-  /** Milliseconds, already written. */
-  ms: (n: string) => string;
+  /** Milliseconds. */
+  ms: Count;
   node: string;
   latency: string;
   attempts: string;
@@ -33,7 +32,7 @@ export interface ComponentLabels {
   /** The name of the region with the toasts. */
   messages: string;
   dismiss: (title: string) => string;
-  /** Read before an error, a warning and what is unread, where others see a shape: "Error: ". */
+  /** Names of the marks of errors, warnings and what is unread. */
   error: string;
   warning: string;
   /** What is spoken instead of several messages. */
@@ -79,11 +78,13 @@ export const plural =
   (n) =>
     (forms[new Intl.PluralRules(locale).select(n)] ?? forms.other).replace("#", number(locale, n));
 
-export const number = (locale: string, n: number): string => new Intl.NumberFormat(locale).format(n);
+export const number = (locale: string, n: number): string => n.toLocaleString(locale);
 
-/** A time of day; with its date where it is another day. */
+const DAY = 86_400_000;
+
+/** A time of day; with its date where it was more than a day ago. */
 export const time = (locale: string, at: number | Date, timeStyle: "short" | "medium" = "short"): string =>
-  new Intl.DateTimeFormat(locale, { timeStyle, dateStyle: new Date(at).toDateString() === new Date().toDateString() ? undefined : "medium" }).format(at);
+  new Date(at).toLocaleString(locale, { timeStyle, dateStyle: +at < Date.now() - DAY ? "medium" : undefined });
 
 /** The words of the components in English. Those of the five systems are in preset-labels.ts: who needs none loads none. */
 export const english: ComponentLabels = {
@@ -95,30 +96,29 @@ export const english: ComponentLabels = {
     open: "Connected",
     reconnecting: "Reconnecting",
     offline: "Waiting for network",
-    unauthorized: "Your session has ended",
+    unauthorized: "Session ended",
     failed: "Connection failed",
     closed: "Disconnected",
   },
   again: (n) => `, again in ${n} s`,
   tryAgain: "Try again",
-  signIn: "Sign in",
   ms: (n) => `${n} ms`,
   node: "Node",
   latency: "Latency",
-  attempts: "Failed attempts",
-  drops: "Lost connections",
-  queued: "Waiting messages",
+  attempts: "Attempts",
+  drops: "Drops",
+  queued: "Queued",
   missed: (from, to) => `Updates between ${from} and ${to} may be missing.`,
-  recovering: "Loading what was missed",
+  recovering: "Loading missed updates",
   loadAnew: "Load anew",
   messages: "Messages",
   dismiss: (title) => `Dismiss: ${title}`,
-  error: "Error: ",
-  warning: "Warning: ",
-  newUpdates: (n) => `${n} new update${n > 1 ? "s" : ""}`,
+  error: "Error",
+  warning: "Warning",
+  newUpdates: (n) => `${n} new updates`,
   notifications: "Notifications",
   unreadCount: (n) => `Notifications, ${n} unread`,
-  unread: "Unread: ",
-  noNotifications: "No notifications yet",
-  markAllRead: "Mark all as read",
+  unread: "Unread",
+  noNotifications: "No notifications",
+  markAllRead: "Mark all read",
 };

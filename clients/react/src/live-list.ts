@@ -49,23 +49,23 @@ export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extend
 ): LiveList<T> {
   const { of, persist, id } = options;
   const client = useClientOf("useLiveList", of);
-  const user = usePersistUser(persist);
+  const user = useListUser(persist, of);
   const current = useLatest(options as unknown as ListOptions<T> & { persist?: Persist });
   const place = persist?.key;
   const list = useMemo(() => {
     const { persist: how } = current();
     return createList(client, current, how && user !== undefined ? createStore<T>({ ...how, key: place ?? "" }, user) : null);
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- another id is another list
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- another id or user is another list
   }, [client, current, user, place, id]);
   const state = useShown(list);
   const recovery = useStatus(({ recovery: now }) => now, client);
   return { ...state, recovery, reload: list.reload };
 }
 
-/** Whose list is stored; undefined where it is not known. */
-function usePersistUser(persist: Persist | undefined): string | null | undefined {
-  const scope = useContext(ScopeContext);
-  if (!persist) return undefined;
-  const user = persist.user === undefined ? scope?.user : persist.user;
+/** Whose list it is; undefined where it is not known. */
+function useListUser(persist: Persist | undefined, of: Of | undefined): string | null | undefined {
+  let scope = useContext(ScopeContext);
+  while (scope && typeof of === "string" && scope.name !== of) scope = scope.parent;
+  const user = persist?.user === undefined ? scope?.user : persist.user;
   return user === undefined || user === null ? user : String(user);
 }

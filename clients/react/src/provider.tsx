@@ -22,8 +22,10 @@ interface Common {
 }
 
 /** The provider makes a client. Another `url` makes another client; other options count when it is made. */
-export interface UrlProps extends Common, Omit<Options, "url"> {
+export interface UrlProps extends Common, Omit<Options, "url" | "token"> {
   url: NonNullable<Options["url"]>;
+  /** undefined, if it is given, is null: there is no token yet. Without this property cookies count. */
+  token?: Token | undefined;
   client?: never;
 }
 
@@ -56,7 +58,7 @@ export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode 
 type Current = () => Token | undefined;
 
 function make(props: UrlProps, current: Current): Client {
-  return createClient("token" in props ? { ...props, token: latestToken(current) } : props);
+  return createClient("token" in props ? { ...props, token: latestToken(current) } : (props as Options));
 }
 
 /** Asks the token of the latest render: it may be a function that closes over state. */

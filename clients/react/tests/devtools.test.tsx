@@ -38,7 +38,7 @@ async function show() {
 it("shows the connection, what is wanted, transitions and frames, and no token", async () => {
   const { transport, client, page, part } = await show();
   expect(part("wanted")).toContain("room work_order_1 × 1: asked for");
-  expect(part("transitions")).toMatch(/connecting.*open/);
+  expect(part("transitions")).toMatch(/\d\d:\d\d:\d\d\.\d{3} connecting.*open/);
   transport.last.receive("hello", { v: 1, node: "node-2", id: "abc" });
   transport.last.receive("order", { id: 12, note: "needle" });
   client.send("note", { text: "hay" });

@@ -266,7 +266,31 @@ describe("the order of load and events", () => {
     page.render(tree(true));
     await expect.poll(() => calls.length).toBe(1);
     calls[0]?.resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|missed");
+    // The client runs handlers that were added later after a pause.
+    client.advance(2_000);
     await expect.poll(page.text).toBe("Ann|ready|live");
+    expect(calls).toHaveLength(1);
+  });
+
+  it("reload() while the first load waits for the connection is that load", async () => {
+    const transport = scripted({ manual: true });
+    const { calls, load } = deferred();
+    const Show = () => {
+      const { reload } = useLiveList<Person>({ load, key: ({ id }) => id, events: {} });
+      return <button onClick={() => void reload()}>again</button>;
+    };
+    const page = mount(
+      <ChannelgateProvider url="/ws/" transport={transport}>
+        <Show />
+      </ChannelgateProvider>,
+    );
+    await expect.poll(() => transport.sockets.length).toBe(1);
+    page.element.querySelector("button")?.click();
+    transport.last.events.opened();
+    await expect.poll(() => calls.length).toBe(1);
+    calls[0]?.resolve([]);
+    await frames(4);
     expect(calls).toHaveLength(1);
   });
 
@@ -279,6 +303,15 @@ describe("the order of load and events", () => {
     await expect.poll(() => calls.length).toBe(2);
     call(1).resolve(named("Bob"));
     await expect.poll(page.text).toBe("Bob|ready|live");
+  });
+
+  it("another user's list begins anew, and shows nothing of the former user", async () => {
+    const { call, calls, page, tree } = await start({}, 7);
+    call(0).resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|live");
+    page.render(tree({}, 8));
+    await expect.poll(page.text).toMatch(/^\|loading/);
+    await expect.poll(() => calls.length).toBeGreaterThan(1);
   });
 
   it("reload() loads once more after a running load, and resolves with it", async () => {
@@ -326,6 +359,8 @@ describe("items", () => {
     call(0).resolve([{ id: 1, name: "new", version: 3 }]);
     await expect.poll(page.text).toBe("new|ready|live");
     client.receive("saved", { id: 1, name: "old", version: 2 });
+    await frames();
+    expect(page.text()).toBe("new|ready|live");
     client.receive("saved", { id: 1, name: "newer", version: 4 });
     await expect.poll(page.text).toBe("newer|ready|live");
   });
@@ -346,6 +381,16 @@ describe("items", () => {
     client.receive("deleted", { gone: null });
     client.receive("deleted", { gone: 2 });
     await expect.poll(page.text).toBe("Ann!|ready|live");
+  });
+
+  it("more than 10,000 events during a load make it fail, and the list keeps at most 1,000 items beyond its limit", async () => {
+    const { call, client, page } = await start({ limit: 1 });
+    for (let i = 0; i <= 10_000; i++) client.receive("saved", { id: i, name: `n${i}` });
+    call(0).resolve(named("Ann"));
+    await expect.poll(page.text).toBe("n10000|error|live|too many events during the load");
+    // What was beyond is forgotten.
+    client.receive("deleted", { id: 10_000 });
+    await expect.poll(page.text).toBe("|error|live|too many events during the load");
   });
 
   it("5,000 events are at most 70 renders a second", async () => {
@@ -445,6 +490,19 @@ describe("persist", () => {
     await expect.poll(page.text).toBe("Ann|ready|live");
     page.unmount();
     expect(storage.kept.get(NAME)).toContain("Old");
+  });
+
+  it("is that of the provider whose name it has", async () => {
+    const storage = filled("7");
+    const { load } = deferred();
+    const page = mount(
+      <ChannelgateProvider name="outer" client={createTestClient()} user={7}>
+        <ChannelgateProvider name="inner" client={createTestClient()} user={8}>
+          <People options={{ load, of: "outer", persist: { key: "people", storage } }} />
+        </ChannelgateProvider>
+      </ChannelgateProvider>,
+    );
+    await expect.poll(page.text).toBe("Old|cached|live");
   });
 
   it("is cleared at unauthorized", async () => {

@@ -12,11 +12,11 @@ import { mount } from "./support.tsx";
 
 /** A window in which a page of this size is not scaled down. */
 const screen = async (pixels: number, height: number) => {
-  await browser().send("Emulation.setDeviceMetricsOverride", { width: pixels, height, deviceScaleFactor: pixels < 500 ? 2 : 1.5, mobile: false });
+  await browser().send("Emulation.setDeviceMetricsOverride", { width: pixels, height, deviceScaleFactor: 1, mobile: false });
   await width(pixels, height);
 };
 
-it.runIf(import.meta.env["VITE_PICTURES"])("writes the pictures", { timeout: 60_000 }, async () => {
+it.runIf(import.meta.env["VITE_PICTURES"] !== undefined)("writes the pictures", { timeout: 60_000 }, async () => {
   for (const theme of ["light", "dark"]) {
     await prefer({ "prefers-color-scheme": theme, "prefers-reduced-motion": "reduce" });
     for (const pixels of [1280, 390]) {
@@ -24,7 +24,7 @@ it.runIf(import.meta.env["VITE_PICTURES"])("writes the pictures", { timeout: 60_
       const { element, unmount } = mount(<Gallery />);
       await expect.poll(() => element.querySelector(".gallery")).not.toBeNull();
       await screen(pixels, Math.ceil(element.getBoundingClientRect().height));
-      await page.screenshot({ path: `pictures/components-${pixels}-${theme}.png`, element, scale: "device" });
+      await page.screenshot({ path: `pictures/components-${pixels}-${theme}.png`, element });
       unmount();
     }
   }

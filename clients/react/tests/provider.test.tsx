@@ -1,7 +1,21 @@
 // The provider: one connection, whatever React does to the tree below and above it.
 
 import * as React from "react";
-import { ChannelgateProvider, useClient, useEvent, useMissed, useRoom, useSend, useStatus, type ChannelgateProviderProps } from "@channelgate/react";
+import {
+  ChannelgateProvider,
+  useClient,
+  useEvent,
+  useEvents,
+  useLiveList,
+  useMissed,
+  usePresence,
+  useQuality,
+  useRoom,
+  useSend,
+  useStatus,
+  useTyping,
+  type ChannelgateProviderProps,
+} from "@channelgate/react";
 import { createClient } from "@channelgate/client";
 import { Component, Suspense, useEffect, useState, type ReactNode } from "react";
 import { hydrateRoot } from "react-dom/client";
@@ -264,17 +278,42 @@ describe("props", () => {
     expect(transport.alive).toBe(1);
   });
 
-  it("another user makes the connection anew, and one that becomes known does not", async () => {
+  it("waits for a token that is not there yet", async () => {
     const transport = scripted();
-    const page = mount(<Tree url="/ws/" transport={transport} token={() => "t"} />);
+    const page = mount(<Tree url="/ws/" transport={transport} token={undefined} />);
+    await expect.poll(page.text).toBe("unauthorized ");
+    page.render(<Tree url="/ws/" transport={transport} token="a" />);
     await expect.poll(page.text).toBe("open ");
-    page.render(<Tree url="/ws/" transport={transport} token={() => "t"} user={7} />);
-    await frames();
-    expect(page.text()).toBe("open ");
     expect(transport.sockets).toHaveLength(1);
-    page.render(<Tree url="/ws/" transport={transport} token={() => "t"} user={8} />);
-    await expect.poll(() => transport.sockets.length).toBe(2);
-    await expect.poll(() => transport.alive).toBe(1);
+    expect(transport.last.asked.token).toBe("a");
+  });
+
+  it("another user makes the connection anew, and one that becomes known does not", async () => {
+    const client = createClient({ url: "/ws/", transport: scripted() });
+    const reconnect = vi.spyOn(client, "reconnect");
+    const effects: (number | undefined)[] = [];
+    const Mark = ({ user }: { user: number | undefined }) => {
+      useEffect(() => void effects.push(user), [user]);
+      return null;
+    };
+    const tree = (user?: number) => (
+      <ChannelgateProvider client={client} user={user}>
+        <Mark user={user} />
+      </ChannelgateProvider>
+    );
+    const page = mount(tree(), { strict: false });
+    await expect.poll(() => effects).toEqual([undefined]);
+    const done = async (user?: number) => {
+      page.render(tree(user));
+      await expect.poll(() => effects.at(-1)).toBe(user);
+      // The provider's effects run after those of its children, in the same turn.
+      await frames(1);
+      return reconnect.mock.calls.length;
+    };
+    expect(await done(7)).toBe(0);
+    expect(await done(8)).toBe(1);
+    expect(await done(8)).toBe(1);
+    expect(await done(undefined)).toBe(2);
   });
 
   it("nested providers are told apart by name", async () => {
@@ -308,8 +347,12 @@ describe("on a server", () => {
     const all = useStatus();
     useMissed(() => undefined);
     const room = useRoom("work_order_1");
+    const { items, status } = useLiveList({ load: () => Promise.resolve(["a"]), key: String, events: {} });
+    const { typing, bind } = useTyping("work_order_1");
+    const counts = [items.length, typing.length, usePresence().users.length, useEvents("tick").length, useQuality().drops];
     return (
-      <p>
+      <p title={`${status} ${counts.join()}`}>
+        <input {...bind} />
         {all.status} {String(all.isConnected)} {String(room.joined)} {transport.tokenIn}
       </p>
     );
@@ -343,6 +386,7 @@ describe("on a server", () => {
     const element = document.createElement("div");
     element.innerHTML = renderToString(app(transport));
     expect(element.textContent).toBe("idle false false query");
+    expect(element.querySelector("p")?.title).toBe("loading 0,0,0,0,0");
     await frames();
     expect(transport.sockets).toHaveLength(0);
     const root = hydrateRoot(element, app(transport), { onRecoverableError: (error) => console.error(error) });

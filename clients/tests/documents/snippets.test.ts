@@ -1,10 +1,10 @@
-// Type-checks every ```ts and ```tsx block of docs/clients against the packages.
+// Type-checks every ```ts and ```tsx block of docs/clients and of the READMEs against the packages.
 //
 // A block is a module of its own, without what other blocks have. A comment before it, `<!-- given: declare const id: number; -->`,
 // declares what the reader has: it is checked, and not shown.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -54,9 +54,12 @@ it("finds mistakes in snippets, at the line of the page", () => {
   expect(errorsOf([snippet as Snippet])).toEqual(["a-1.tsx(5,7): error TS2322: Type 'number' is not assignable to type 'string'."]);
 });
 
-it("every snippet of docs/clients type-checks", () => {
-  const pages = existsSync(manual) ? readdirSync(manual, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".md")).sort() : [];
-  const snippets = pages.flatMap((page) => snippetsOf(page, readFileSync(join(manual, page), "utf8")));
-  expect(snippets.length).toBeGreaterThan(0);
+it("every snippet of docs/clients and of the READMEs type-checks", () => {
+  const pages = new Map(["..", "core", "react"].map((name) => [`${name.replace("..", "front")}/README.md`, join(clients, name, "README.md")]));
+  for (const path of readdirSync(manual, { recursive: true, encoding: "utf8" }).sort()) {
+    if (path.endsWith(".md")) pages.set(path, join(manual, path));
+  }
+  const snippets = [...pages].flatMap(([page, path]) => snippetsOf(page, readFileSync(path, "utf8")));
+  expect(snippets.length).toBeGreaterThan(pages.size);
   expect(errorsOf(snippets)).toEqual([]);
 }, 60_000);

@@ -28,7 +28,7 @@ function bundle(...entries: readonly string[]): Promise<Bundle> {
 }
 
 async function make(entries: readonly string[]): Promise<Bundle> {
-  const contents = entries.map((entry, number) => `export * as all${number} from ${JSON.stringify(entry)};`).join("\n");
+  const contents = entries.map((entry, number) => (entry.startsWith("export") ? entry : `export * as all${number} from ${JSON.stringify(entry)};`)).join("\n");
   const { outputFiles, metafile, warnings } = await build({
     stdin: { contents, resolveDir: application },
     bundle: true,
@@ -55,10 +55,15 @@ const COMPONENTS = "@channelgate/react/components";
 /** What a preset may use, so that only its own is counted. */
 const COMMON = [REACT, SOCKETIO, COMPONENTS];
 
+/** All that `@channelgate/react` exports but the live list: bundlers leave it away where it is not used. */
+const names = [...readFileSync(join(react.folder, "dist/index.js"), "utf8").matchAll(/export \{([^}]*)\}/g)].flatMap(([, list = ""]) => list.split(",").map((name) => name.trim()));
+const HOOKS = `export { ${names.filter((name) => name !== "useLiveList").join(", ")} } from "${REACT}";`;
+
 /** Name, what is measured, what is taken off, and the limit in KB (1024 bytes). */
 const budgets: readonly [name: string, entries: readonly string[], without: readonly string[], limit: number][] = [
   ["core", [CLIENT], [], 5.0],
-  ["provider, hooks and core", [REACT], [], 7.5],
+  ["provider, hooks and core", [HOOKS], [], 7.5],
+  ["useLiveList", [REACT], [HOOKS], 1.5],
   ["components", [REACT, COMPONENTS], [REACT], 3.0],
   ["Socket.IO transport", [CLIENT, SOCKETIO], [CLIENT], 1.5],
   ...["dashboard", "tracker", "feed", "repair-shop", "parking"].map((name): [string, string[], string[], number] => [name, [...COMMON, `${REACT}/${name}`], COMMON, 1.5]),
@@ -79,12 +84,19 @@ describe("budgets", () => {
     row(name, all.size - base, limit);
   });
 
+  it("has the live list only where it is used", async () => {
+    expect(names).toContain("useLiveList");
+    const { modules } = await bundle(HOOKS);
+    expect(modules.some((path) => path.endsWith("/hooks/typing.js"))).toBe(true);
+    expect(modules.filter((path) => /\/(live-list|list|persist)\.js$/.test(path))).toEqual([]);
+  });
+
   it("styles.css", () => {
     row("styles.css", gzipSync(readFileSync(join(react.folder, "styles.css")), { level: 9 }).length, 3.0);
   });
 
   it("counts neither React nor socket.io-client, and never contains the devtools", async () => {
-    const { text, modules } = await bundle(...COMMON, ...budgets.slice(4).map(([, entries]) => entries.at(-1) ?? ""));
+    const { text, modules } = await bundle(...COMMON, ...budgets.slice(5).map(([, entries]) => entries.at(-1) ?? ""));
     expect(modules.filter((path) => /devtools|node_modules\/(react|socket\.io-client)\//.test(path))).toEqual([]);
     expect(text).not.toContain("Devtools");
   });

@@ -8,7 +8,7 @@ import { beforeEach, expect, it, vi } from "vitest";
 import { MyComponent as Basic } from "../snippets/dashboard/basic-connection.jsx";
 import { Header } from "../snippets/dashboard/connection-status.jsx";
 import { MyComponent as Latest } from "../snippets/dashboard/real-time-attendance.jsx";
-import { expectOnce, expectOneSocket, logged, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, logged, mount, reaches } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 declare global {
@@ -74,7 +74,7 @@ it.each([
   await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
 });
 
-it("subscribes again in place of the former subscription, for the employee and for all, until the component ends", async () => {
+itOnce("subscribes again in place of the former subscription, for the employee and for all, until the component ends", async () => {
   const gate = await startGate({ presets: ["dashboard"] });
   const first = vi.fn();
   const second = vi.fn();
@@ -128,7 +128,7 @@ function Follow({ callback }: { callback: (update: Attendance) => void }) {
   return null;
 }
 
-it("shows updates as messages, and the numbers of the day with each employee once", async () => {
+itOnce("shows updates as messages, and the numbers of the day with each employee once", async () => {
   const gate = await startGate({ presets: ["dashboard"] });
   const page = mount(
     <WebSocketProvider url={gate.url}>
@@ -142,4 +142,37 @@ it("shows updates as messages, and the numbers of the day with each employee onc
   await gate.publish("attendance_updates", event(1), event(2));
   await until("present, late, absent, total", () => figures().join() === "2,1,1,3");
   await until("a message", () => page.element.querySelector("[data-cg=toast]")?.textContent.includes("Meera Joshi") ?? false);
+});
+
+itOnce("waits for a login where the server asks for one, and comes in with it", async () => {
+  const gate = await startGate({ presets: ["dashboard"], env: { CHANNELGATE__PRESET__DASHBOARD__AUTH: "jwt" } });
+  const token = await gate.token(7);
+  let connect: (token?: string) => void = () => undefined;
+  function Shown() {
+    const { connectionStatus, connect: own, disconnect } = useWebSocket();
+    useEffect(() => {
+      connect = own;
+    }, [own]);
+    return <p onClick={disconnect}>{connectionStatus}</p>;
+  }
+  const tree = () => (
+    <WebSocketProvider url={gate.url}>
+      <Shown />
+    </WebSocketProvider>
+  );
+  const page = mount(tree());
+  await until("refused", () => page.text() === "error");
+  localStorage.setItem("access_token", token);
+  // A login in this tab: the application renders.
+  page.render(tree());
+  await until("connected", () => page.text() === "connected");
+  page.element.querySelector("p")!.click();
+  await until("disconnected", () => page.text() === "disconnected");
+  connect();
+  await until("connected again", () => page.text() === "connected");
+  localStorage.removeItem("access_token");
+  page.render(tree());
+  await until("logged out", () => page.text() === "error");
+  connect(token);
+  await until("connected with a token that is given", () => page.text() === "connected");
 });

@@ -3,7 +3,7 @@
 import { configure, feedClient, openFeed, useClients, useEmployees, useFeed, useFeedEvent, type Client } from "@channelgate/react/feed";
 import { afterEach, expect, it } from "vitest";
 
-import { expectOnce, expectOneSocket, log, logged, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, log, logged, mount, reaches } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 declare global {
@@ -40,11 +40,10 @@ it("runs the snippet over a killed node: it opens again, each event comes once, 
   expect(new Set(logged("Received event:"))).toEqual(new Set(["client_create"]));
   await expectOneSocket(gate);
   socket.close();
-  await until("closed for good", () => said("WebSocket connection closed.") === 2);
-  expect(await gate.metric("channelgate_connections")).toBe(0);
+  await until("closed for good", async () => said("WebSocket connection closed.") === 2 && (await gate.metric("channelgate_connections")) === 0);
 });
 
-it("calls onerror and onclose where nothing listens", async () => {
+itOnce("calls onerror and onclose where nothing listens", async () => {
   const feed = openFeed("ws://127.0.0.1:9/ws/");
   expect(feed.readyState).toBe(0);
   feed.close();
@@ -75,7 +74,7 @@ function Feed({ log: handled, load }: { log: number[]; load?: () => Promise<Clie
 
 const items = (element: Element, list: string) => [...element.querySelectorAll(`${list} li`)].map(({ textContent }) => textContent);
 
-it("keeps visitors and employees up to date, and loads what was missed while the node was dead", async () => {
+itOnce("keeps visitors and employees up to date, and loads what was missed while the node was dead", async () => {
   const gate = await startGate({ presets: ["feed"] });
   configure({ url: gate.ws("/ws/") });
   const handled: number[] = [];
@@ -108,7 +107,7 @@ it("keeps visitors and employees up to date, and loads what was missed while the
   await expectOneSocket(gate);
 });
 
-it("stays missed where a list has no load, and keeps what it has", async () => {
+itOnce("stays missed where a list has no load, and keeps what it has", async () => {
   const gate = await startGate({ presets: ["feed"] });
   configure({ url: gate.ws("/ws/") });
   const page = mount(<Feed log={[]} />);
@@ -120,7 +119,7 @@ it("stays missed where a list has no load, and keeps what it has", async () => {
   expect(items(page.element, "ul")).toEqual(before);
 });
 
-it("shows a stored list until it is loaded", async () => {
+itOnce("shows a stored list until it is loaded", async () => {
   const gate = await startGate({ presets: ["feed"] });
   configure({ url: gate.ws("/ws/") });
   const persist = { key: "visitors" };

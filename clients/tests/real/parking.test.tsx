@@ -6,7 +6,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import { NotificationCenter } from "../snippets/parking/NotificationCenter.js";
 import { Snippet as Connection } from "../snippets/parking/connection-test.jsx";
 import { Snippet as Message } from "../snippets/parking/message-test.jsx";
-import { expectOnce, expectOneSocket, logged, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, logged, mount, reaches } from "./presets.js";
 import { startGate, startRedis, until } from "./rig.js";
 
 afterEach(() => {
@@ -56,7 +56,7 @@ it("runs the snippets over a killed node: one socket, each notification once, th
   await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
 });
 
-it("subscribes to the topics of each component, and tells apart what says its type", async () => {
+itOnce("subscribes to the topics of each component, and tells apart what says its type", async () => {
   const { gate } = await parking();
   function Messages({ topics }: { topics: readonly string[] }) {
     return <p>{useWebSocket({ topics }).messages.map(({ message }) => message).join()}</p>;
@@ -77,7 +77,7 @@ it("subscribes to the topics of each component, and tells apart what says its ty
   await expectOneSocket(gate);
 });
 
-it("keeps 200 messages, the newest ones, oldest first", async () => {
+itOnce("keeps 200 messages, the newest ones, oldest first", async () => {
   const { gate } = await parking();
   const page = mount(<Count />);
   await reaches((n) => gate.publish("user_7", reserved(n)), () => [numberOf(page.text())]);
@@ -91,7 +91,7 @@ function Count() {
   return <p>{`${messages.length} ${messages[0]?.message}…${messages.at(-1)?.message}`}</p>;
 }
 
-it("has a centre with what came before it was opened, and marks it as seen", async () => {
+itOnce("has a centre with what came before it was opened, and marks it as seen", async () => {
   const { gate } = await parking();
   function Badge() {
     return <output>{useNotifications().unseen}</output>;
@@ -122,9 +122,11 @@ it("has a centre with what came before it was opened, and marks it as seen", asy
   await gate.kill();
   await gate.start();
   await until("the miss is told", () => page.element.querySelector("[data-cg=missed]"));
+  configure({ token: null });
+  await until("nothing is left of the user's", () => page.element.querySelectorAll("li").length === 0);
 });
 
-it("stops without a login, instead of asking for tokens for ever", async () => {
+itOnce("stops without a login, instead of asking for tokens for ever", async () => {
   const { gate } = await parking();
   const token = vi.fn(() => Promise.resolve(null));
   configure({ token });
@@ -134,4 +136,13 @@ it("stops without a login, instead of asking for tokens for ever", async () => {
   expect(token.mock.calls.length).toBeLessThanOrEqual(2);
   expect(parkingClient().snapshot().retryAt).toBeNull();
   expect(await gate.metric("channelgate_handshakes_total")).toBe(0);
+
+  // Functions that renders make anew are not logins; a page that knows of one says so.
+  const before = token.mock.calls.length;
+  configure({ token: () => token() });
+  expect(parkingClient().snapshot().status).toBe("unauthorized");
+  expect(token).toHaveBeenCalledTimes(before);
+  configure({ token: () => gate.token(7, { kind: "ws" }) });
+  parkingClient().reconnect();
+  await until("connected", () => page.text().includes("Status: Connected"));
 });

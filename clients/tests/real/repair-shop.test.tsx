@@ -8,7 +8,7 @@ import { beforeEach, expect, it, vi } from "vitest";
 import { Header } from "../snippets/repair-shop/badge.jsx";
 import { MyComponent } from "../snippets/repair-shop/context.jsx";
 import { WorkOrderDetail } from "../snippets/repair-shop/work-order.jsx";
-import { expectOnce, expectOneSocket, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, mount, reaches } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 declare global {
@@ -45,7 +45,7 @@ const changed = (n: number, workOrderId = 12) => ({
 
 const notification = (id: number) => ({ type: "notification_received", notification: { id, title: `Ready ${id}`, message: "Your phone is ready", read: false }, timestamp: "2026-03-02T09:31:07.000Z" });
 
-const badge = (element: Element) => element.querySelector("[data-cg=badge]")?.getAttribute("aria-label");
+const badge = (element: Element) => element.querySelector("[data-cg=badge] [data-cg=text]")?.textContent;
 
 it("runs the three snippets over a killed node: one socket, each notification once, the rooms come back, and the miss is told", async () => {
   const gate = await shop();
@@ -90,7 +90,7 @@ it("runs the three snippets over a killed node: one socket, each notification on
   await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
 });
 
-it("loads the badge's number at first, for this user's updates, and after a miss", async () => {
+itOnce("loads the badge's number at first, for this user's updates, and after a miss", async () => {
   const gate = await shop();
   let unread = 3;
   const loadCount = vi.fn(() => Promise.resolve(unread));
@@ -127,7 +127,7 @@ function Recovery() {
   return useStatus(({ status, recovery }) => `${status} ${recovery}`);
 }
 
-it("gives notifications to the browser where the application wants that", async () => {
+itOnce("gives notifications to the browser where the application wants that", async () => {
   const gate = await shop();
   const notify = vi.fn();
   const page = mount(
@@ -143,7 +143,7 @@ it("gives notifications to the browser where the application wants that", async 
   expect(page.element.querySelector("[data-cg=toast]")).toBeNull();
 });
 
-it("shows typing, presence and people to others, and nothing after the end", async () => {
+itOnce("shows typing, presence and people to others, and nothing after the end", async () => {
   const gate = await startGate({ presets: ["repair-shop"] });
   const [ada, tom] = await Promise.all([tokenOf(gate, 1), tokenOf(gate, 2)]);
   const seen = vi.fn();
@@ -194,7 +194,7 @@ it("shows typing, presence and people to others, and nothing after the end", asy
   await until("Tom is gone", () => !page.text().includes("User 2"));
 });
 
-it("takes another work order from its props, also one that was loaded anew, and keeps updates through a render", async () => {
+itOnce("takes another work order from its props, also one that was loaded anew, and keeps updates through a render", async () => {
   const gate = await shop();
   function Detail({ order, load }: { order: WorkOrder; load?: () => Promise<WorkOrder> }) {
     const { workOrder, setWorkOrder } = useRealTimeWorkOrder(order, load && { load });
@@ -225,7 +225,7 @@ it("takes another work order from its props, also one that was loaded anew, and 
   await until("what was missed", () => text() === "13 loaded undefined" && page.text().includes("open live"));
 });
 
-it("waits for a login, stays out with a wrong token, and comes in with a right one", async () => {
+itOnce("waits for a login, stays out with a wrong token, and comes in with a right one", async () => {
   const gate = await startGate({ presets: ["repair-shop"] });
   const token = await tokenOf(gate, 7);
   let retry: () => void = () => undefined;

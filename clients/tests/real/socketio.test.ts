@@ -259,6 +259,34 @@ it("notices a link that carries nothing more by the server's heartbeat, and come
   await until("an event", () => seen.events.length === 1);
 });
 
+it("is offline while the device has no network, and back at once when it has", async () => {
+  const gate = await startGate({ config: CONFIG });
+  const seen = connect(gate.url, { backoff: { base: 60_000, cap: 60_000, strategy: () => 60_000 } });
+  await open(seen);
+  window.dispatchEvent(new Event("offline"));
+  const { online } = await status(seen, "offline");
+  expect(online).toBe(false);
+  window.dispatchEvent(new Event("online"));
+  await open(seen);
+  expect(seen.missed).toMatchObject([{ reason: "reconnected" }]);
+});
+
+it("does not trust its connection after sleep, if it has missed a heartbeat of the server", async () => {
+  const gate = await startGate({ config: CONFIG });
+  const seen = connect(gate.url);
+  await open(seen);
+  document.dispatchEvent(new Event("resume"));
+  await expect(seen.client.request("save", 1)).resolves.toEqual({ saved: 1 });
+  expect(seen.client.snapshot().drops).toBe(0);
+  // The clock of a device that has slept for a minute: its timers have not run.
+  const clock = Date.now;
+  onTestFinished(() => void (Date.now = clock));
+  Date.now = () => clock() + 60_000;
+  document.dispatchEvent(new Event("resume"));
+  await until("the loss is seen", () => seen.client.snapshot().drops === 1);
+  await open(seen);
+});
+
 it("works by polling, where WebSockets do not pass, and for several clients beside each other", async () => {
   const gate = await startGate({ config: CONFIG });
   const options = { transport: socketIo({ transports: ["polling"] }), dialect: rooms("join", "leave", (room) => `the ${room}`) };
@@ -271,4 +299,6 @@ it("works by polling, where WebSockets do not pass, and for several clients besi
   await gate.publish("everybody", { type: "told", data: 1 });
   await until("the other is still there", () => other.events.length === 1);
   expect(one.events).toHaveLength(1);
+  const requests = performance.getEntriesByType("resource").map(({ name }) => name);
+  expect(requests.filter((name) => name.includes(`:${gate.port}/socket.io/`) && name.includes("transport=polling"))).not.toEqual([]);
 });

@@ -6,7 +6,7 @@ import { afterEach, expect, it, vi } from "vitest";
 
 import SessionAttendance from "../snippets/tracker/SessionAttendance.jsx";
 import { useSocket as useDocumentsSocket } from "../snippets/tracker/useSocket.js";
-import { expectOnce, expectOneSocket, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, mount, reaches } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 declare global {
@@ -113,7 +113,7 @@ it("runs the hook's snippet: the cleanup of one component does not disconnect th
   await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
 });
 
-it("keeps listeners that were added before the connection, and a socket that is never stale", async () => {
+itOnce("keeps listeners that were added before the connection, and a socket that is never stale", async () => {
   const seen: number[] = [];
   const listener = ({ userId }: AttendanceUpdate) => void seen.push(Number(userId));
   const connects = vi.fn();
@@ -141,14 +141,30 @@ it("keeps listeners that were added before the connection, and a socket that is 
   await gate.publish("session.7", update(0));
   await until("the other listener", () => heard.mock.calls.length === 1);
   expect(seen).toHaveLength(before);
+
+  // It has left when the answer to what was sent after it is there, and then hears no more of the room.
+  socketService.leaveSession(7);
+  const pong = vi.fn();
+  socketService.on("pong", pong);
+  await until("the answer", () => {
+    if (pong.mock.calls.length === 0) socket.emit("ping");
+    return pong.mock.calls.length > 0;
+  });
+  const marker = vi.fn();
+  socketService.on("notification", marker);
+  await gate.publish("session.7", update(0));
+  await gate.publish("user_7", { type: "emit", event: "notification", data: {} });
+  await until("what was published later", () => marker.mock.calls.length === 1);
+  expect(heard).toHaveBeenCalledTimes(1);
+  socketService.off("pong");
+  socketService.off("notification");
   end();
   stop();
-  socketService.leaveSession(7);
   socketService.disconnect();
   await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
 });
 
-it("has one row per user, and only those of its session", async () => {
+itOnce("has one row per user, and only those of its session", async () => {
   const gate = await tracker();
   vi.spyOn(navigator.geolocation, "getCurrentPosition").mockImplementation((_, error) => error?.({} as GeolocationPositionError));
   function Other() {
@@ -176,7 +192,7 @@ it("has one row per user, and only those of its session", async () => {
   await until("the answer", () => page.text().includes("Failed to mark attendance"));
 });
 
-it("asks the moderator's session to change, and everyone in it is told", async () => {
+itOnce("asks the moderator's session to change, and everyone in it is told", async () => {
   const gate = await tracker();
   const updated = vi.fn();
   function Moderator() {
@@ -198,7 +214,7 @@ it("asks the moderator's session to change, and everyone in it is told", async (
   expect(await gate.metric("channelgate_connections")).toBe(1);
 });
 
-it("connects as another user when another token is configured, and stops without one", async () => {
+itOnce("connects as another user when another token is configured, and stops without one", async () => {
   const gate = await tracker();
   const stop = trackerClient().acquire();
   await until("open", () => trackerClient().snapshot().status === "open");
@@ -207,7 +223,7 @@ it("connects as another user when another token is configured, and stops without
   await until("another connection", () => trackerClient().snapshot().status === "open" && trackerClient().snapshot().id !== id);
   configure({ token: null });
   await until("unauthorized", () => trackerClient().snapshot().status === "unauthorized");
-  expect(await gate.metric("channelgate_connections")).toBe(0);
+  await until("the socket is closed", async () => (await gate.metric("channelgate_connections")) === 0);
   configure({ token: await gate.token(7, { kind: "jwt:tracker" }) });
   await until("open", () => trackerClient().snapshot().status === "open");
   stop();

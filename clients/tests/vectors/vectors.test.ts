@@ -113,16 +113,17 @@ describe("timelines.json", () => {
 describe("docs/PROTOCOL.md", () => {
   const page = readFileSync(join(clients, "../docs/PROTOCOL.md"), "utf8");
   const blocks = [...page.matchAll(/^```text\n([^]*?)\n```$/gm)].map(([, text = ""]) => text.split("\n"));
-  /** The block of a page whose lines begin with the verdicts. */
-  const table = (word: string): Record<string, string[]> => {
-    const lines = blocks.find((block) => block.some((line) => line.includes(word))) ?? [];
-    return Object.fromEntries(lines.map((line) => [line.split(" ")[0], line.replace(/^\S+ +/, "").split(/, (?:and )?/)]));
-  };
+  /** First cell and verdict of the rows that have one. */
+  const rows = [...page.matchAll(/^\| ([^|\n]+) \| `([a-z-]+)` \|/gm)].map(([, of = "", verdict = ""]) => ({ of, verdict }));
 
   it("has the verdicts of closes.json", () => {
-    expect(flat(table("1006"))).toEqual(closes.codes);
-    const { "every other message of connect_error": other, ...reasons } = flat(table("transport close"));
-    expect([reasons, other]).toEqual([closes.reasons, "expired"]);
+    const codes = rows.filter(({ of }) => /^[\d, ]+$/.test(of)).flatMap(({ of, verdict }) => of.split(", ").map((code) => [code, verdict]));
+    expect(Object.fromEntries(codes)).toEqual(closes.codes);
+    // "HTTP 429, 503" names two reasons.
+    const names = ({ of }: { of: string }, reason: string) => of.includes(reason) || (of.includes("HTTP") && of.includes(reason.replace("HTTP ", ", ")));
+    const reasons = Object.keys(closes.reasons).map((reason) => [reason, rows.find((row) => names(row, reason))?.verdict]);
+    expect(Object.fromEntries(reasons)).toEqual(closes.reasons);
+    expect(rows).toContainEqual({ of: "any other `connect_error`", verdict: "expired" });
   });
 
   it("names every story of timelines.json", () => {

@@ -145,7 +145,11 @@ fn a_plain_client_that_asks_is_greeted_and_another_one_is_not() {
 fn a_plain_client_that_asks_is_told_gaps_in_the_form_of_its_system() {
     let groups = GroupName::new("broadcast").unwrap();
     for (path, whole, of_groups) in [
-        ("/ws/", r#"{"event":"gap","data":{"reason":"reconnected"}}"#, r#"{"event":"gap","data":{"reason":"reconnected"}}"#),
+        (
+            "/ws/",
+            r#"{"event":"gap","data":{"reason":"reconnected"}}"#,
+            r#"{"event":"gap","data":{"reason":"reconnected"}}"#,
+        ),
         (
             "/ws/notifications/",
             r#"{"type":"gap","reason":"reconnected","groups":null}"#,

@@ -84,7 +84,8 @@ fn a_socket_that_asks_is_greeted_once_and_told_gaps() {
             assert!(consumer.asks_for_gaps(&asking), "{name}: {cg}");
             assert!(consumer.keep(asking).is_none_or(|kept| kept.auth.is_none()), "{name}: the token is not kept");
         }
-        let others = [json!({"cg": null}), json!({"cg": 0}), json!({"cg": 2}), json!({"cg": [1]}), json!({}), json!(["cg"])];
+        let others =
+            [json!({"cg": null}), json!({"cg": 0}), json!({"cg": 2}), json!({"cg": [1]}), json!({}), json!(["cg"])];
         for other in others.map(asking).into_iter().chain([ann()]) {
             assert_eq!(consumer.hello(&other), None, "{name}: {:?}", other.auth);
             assert!(!consumer.asks_for_gaps(&other), "{name}: {:?}", other.auth);

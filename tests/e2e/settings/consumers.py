@@ -230,6 +230,15 @@ async def gap_event(place: Place):
     return names[:1]
 
 
+async def first_event(place: Place):
+    """The name of the first event that a socket gets by itself."""
+    chat = await Chat.open(place.site, place.namespace)
+    await chat.told(place.expected[0], DEADLINE)
+    names = [event[0] for event in chat.events]
+    chat.close()
+    return names[:1]
+
+
 async def comes_and_goes(place: Place):
     """The messages that others get while a client comes and goes, and within three seconds after that."""
     watcher = await Client.open(place.site.port, f"/watch{place.path}")
@@ -553,6 +562,20 @@ TABLE: dict[str, OfConsumer] = {
     ),
     "consumer.on_event.<name>.disconnect": OfConsumer(
         "disconnect = false", "disconnect = true", ends, (None, "disconnected"), HANDLED, protocol="socket.io"
+    ),
+    "consumer.hello.when": OfConsumer(
+        'when = "query.no"', 'when = "true"', talks(), ([], ["it"]), "[consumer.hello]\n{key}\nsend = \"'it'\"\n"
+    ),
+    "consumer.hello.send": OfConsumer(
+        "send = \"'one'\"", "send = \"'two'\"", talks(), (["one"], ["two"]), "[consumer.hello]\n{key}\n"
+    ),
+    "consumer.hello.emit": OfConsumer(
+        'emit = { event = "hello" }',
+        'emit = { event = "welcome" }',
+        first_event,
+        (["hello"], ["welcome"]),
+        "[consumer.hello]\n{key}\n",
+        "socket.io",
     ),
     "consumer.on_gap.when": OfConsumer(
         'when = "query.no"',

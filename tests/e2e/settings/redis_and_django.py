@@ -44,6 +44,8 @@ protocol = "socket.io"
 auth = ["jwt"]
 groups = ["user_{{ user.id }}"]
 """
+#: It tells its clients the node's name.
+HELLO = '[[consumer]]\npath = "/hello/"\n[consumer.hello]\nsend = "node"\n'
 NOTED = '[[consumer]]\npath = "/ws/"\nauth = ["ws_token"]\n'
 
 
@@ -305,6 +307,13 @@ async def known_address(site: Site):
         return json.loads(await bus.get(key))["address"] == "10.9.8.7:81"
 
 
+async def name_told(site: Site):
+    client = await Client.open(site.port, "/hello/")
+    (name,) = await client.count(1)
+    await client.close()
+    return name == "gate-7"
+
+
 async def _until_some(ask):
     return await until(ask, "keys in Redis")
 
@@ -459,6 +468,7 @@ TABLE: dict[str, OfNode] = {
         ASKS,
         {"layer.kind": '"core"'},
     ),
+    "cluster.name": OfNode(None, '"gate-7"', name_told, (False, True), HELLO),
     "cluster.address": OfNode(None, '"10.9.8.7:81"', known_address, (False, True), ROOMS),
     "cluster.heartbeat": OfNode('"500ms"', '"10s"', says_it_lives, (False, True), ROOMS),
     "source.channel": OfNode(

@@ -3,7 +3,6 @@
 
 import type { ReactElement, ReactNode } from "react";
 
-import { number } from "../labels.js";
 import { facts, useParts, type PartProps } from "./parts.js";
 
 export interface Figure {
@@ -23,13 +22,14 @@ export interface FiguresProps extends PartProps {
 
 /** Numbers that change in place: their width stays, and what changed is marked for a moment. */
 export function Figures({ figures, heading, children, ...props }: FiguresProps): ReactElement {
-  const { h, labels, root } = useParts(props);
+  const parts = useParts(props);
+  const { h, root } = parts;
   return h(
     "figures",
     "section",
-    { ...root, "aria-label": heading },
+    root,
     heading && h("heading", "h3", null, heading),
-    facts(h, figures.map(({ term, value, tone }) => [term, typeof value === "number" ? number(labels.locale, value) : (value ?? "–"), { "data-tone": tone }])),
+    facts(parts, figures.map(({ term, value, tone }) => [term, value ?? "–", { "data-tone": tone }])),
     children && h("footer", "div", null, children),
   );
 }

@@ -4,7 +4,7 @@
 import type { ReactElement, ReactNode } from "react";
 
 import { time } from "../labels.js";
-import { button, facts, hidden, useParts, type PartProps } from "./parts.js";
+import { button, facts, mark, useParts, type PartProps } from "./parts.js";
 
 export interface NotificationItem {
   readonly id: string | number;
@@ -32,17 +32,18 @@ export interface NotificationListProps extends PartProps {
 }
 
 export function NotificationList({ items, heading, children, onMarkAllRead, ...props }: NotificationListProps): ReactElement {
-  const { h, labels, root } = useParts(props);
+  const parts = useParts(props);
+  const { h, labels, root } = parts;
   const name = heading ?? labels.notifications;
   const shown = items.map(({ id, title, body, at, type, seen, data }) =>
     h(
       "item",
       "li",
       { key: id, "data-type": type, "data-seen": seen },
-      h("title", "p", { dir: "auto" }, seen === false && h("unread", "span", null, h("hidden", "span", hidden, labels.unread)), title),
-      at && h("time", "time", { dateTime: new Date(at).toISOString() }, time(labels.locale, at)),
+      h("title", "p", { dir: "auto" }, seen === false && mark(h, "unread", labels.unread), title),
+      at && h("time", "time", { dateTime: new Date(at).toISOString(), suppressHydrationWarning: true }, time(labels.locale, at)),
       body && h("body", "p", { dir: "auto" }, body),
-      data && facts(h, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)])),
+      data && facts(parts, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)] as const)),
     ),
   );
   return h(

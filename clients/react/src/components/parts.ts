@@ -1,13 +1,13 @@
 "use client";
-// What all components share: parts with their attributes, the labels, and the connection.
+// What all components share: parts with their attributes, the labels, the connection, and the regions that speak for them.
 
 import type { Client } from "@channelgate/client";
-import { createElement, useContext, useEffect, useMemo, useState, useSyncExternalStore, type AllHTMLAttributes, type CSSProperties, type Key, type ReactElement, type ReactNode, type Ref } from "react";
+import { createElement, Fragment, useContext, useEffect, useState, useSyncExternalStore, type AllHTMLAttributes, type CSSProperties, type Key, type ReactElement, type ReactNode, type Ref } from "react";
 
 import { ScopeContext, useClientOf, type Of } from "../context.js";
 import { useStatus, type Status } from "../hooks/status.js";
-import { english, type ComponentLabels, type Labels } from "../labels.js";
-import { boardOf, type Board, type Shared } from "./store.js";
+import { english, number, type ComponentLabels, type Labels } from "../labels.js";
+import { boardOf, spoken, type Board, type Shared, type Spoken } from "./store.js";
 
 /** The values of `data-cg`: one for each kind of element. With styles it is the class `cg-…`, too. */
 export type Part =
@@ -18,8 +18,7 @@ export type Part =
   | "badge" | "count"
   | "list" | "header" | "heading" | "items" | "item" | "unread" | "time" | "empty" | "footer"
   | "figures"
-  | "notify"
-  | "hidden";
+  | "notify";
 
 export interface PartProps {
   /** A class of the component's outermost element. */
@@ -53,15 +52,14 @@ export interface Connected extends Parts {
   client: Client;
   snapshot: Status;
   board: Board;
-  shared: Shared;
+  state: Shared;
 }
 
 /** The labels of a component, over the provider's, over English. */
 export function useLabels(own?: Partial<Labels>): ComponentLabels;
 export function useLabels<L extends ComponentLabels>(own: Partial<Labels> | undefined, base: L): L;
 export function useLabels(own?: Partial<Labels>, base: ComponentLabels = english): ComponentLabels {
-  const given = useContext(ScopeContext)?.labels;
-  return useMemo(() => ({ ...base, ...given, ...own }), [base, given, own]);
+  return { ...base, ...useContext(ScopeContext)?.labels, ...own };
 }
 
 export function useParts({ className, classNames, unstyled, labels: own }: PartProps): Parts {
@@ -71,25 +69,23 @@ export function useParts({ className, classNames, unstyled, labels: own }: PartP
     root: { className, lang: labels.locale, dir: labels.dir },
     h: (part, tag, attributes, ...children) => {
       const names = [unstyled ? "" : `cg-${part}`, classNames?.[part], attributes?.className];
-      return createElement(tag, { ...attributes, "data-cg": part, className: names.filter(Boolean).join(" ") || undefined }, ...children);
+      return createElement(tag, { ...attributes, "data-cg": part, className: names.filter(Boolean).join(" ") }, ...children);
     },
   };
 }
-
-const whole = (status: Status) => status;
 
 /** Parts, client and state of a component that shows something of a connection. */
 export function useConnected(component: string, { of, ...props }: ConnectedProps): Connected {
   const client = useClientOf(component, of);
   const board = boardOf(client);
   const { subscribe, get } = board;
-  return { ...useParts(props), client, board, snapshot: useStatus(whole, of), shared: useSyncExternalStore(subscribe, get, get) };
+  return { ...useParts(props), client, board, snapshot: useStatus(undefined, of), state: useSyncExternalStore(subscribe, get, get) };
 }
 
 /** Whether this component is the one of its kind that is rendered. */
-export function useFirst({ board: { set }, shared }: Connected, kind: "announcer" | "region"): boolean {
+export function useFirst({ board: { set }, state }: Connected, kind: "announcer" | "region"): boolean {
   const [me] = useState({});
-  const first = shared[kind];
+  const first = state[kind];
   useEffect(() => {
     if (!first) set({ [kind]: me });
     return first === me ? () => set({ [kind]: null }) : undefined;
@@ -100,19 +96,60 @@ export function useFirst({ board: { set }, shared }: Connected, kind: "announcer
 /** What only screen readers read; it holds without styles.css, too. */
 export const hidden: { style: CSSProperties } = { style: { position: "fixed", clipPath: "inset(50%)" } };
 
-/** The mark of a state; its shape is in styles.css. */
-export const icon = (h: MakePart): ReactElement => h("icon", "i", { "aria-hidden": true });
+/** The mark of a state; its shape is in styles.css. Without a name, text beside it says the same. */
+export const mark = (h: MakePart, part: Part, name?: string): ReactElement => h(part, "i", name ? { role: "img", "aria-label": name } : null);
 
 export const button = (h: MakePart, label: string, onClick: () => void): ReactElement => h("button", "button", { type: "button", onClick }, label);
 
-/** Names with values; what has no value is left out. */
-export const facts = (h: MakePart, entries: readonly (readonly [term: string, value: ReactNode, attributes?: Attributes])[]): ReactElement =>
+/** Whether only the user can go on. */
+export const needsUser = (status: string): boolean => status === "unauthorized" || status === "failed";
+
+/** Names with values; numbers are written as the locale does, and what is null is left out. */
+export const facts = ({ h, labels }: Parts, entries: readonly (readonly [term: string, value: string | number | null, attributes?: Attributes])[]): ReactElement =>
   h(
     "facts",
     "dl",
     null,
     entries.map(
       ([term, value, attributes]) =>
-        value !== null && h("fact", "div", { key: term, ...attributes }, h("term", "dt", null, term), h("value", "dd", { key: String(value) }, value)),
+        value !== null &&
+        h("fact", "div", { key: term, ...attributes }, h("term", "dt", null, term), h("value", "dd", { key: value }, typeof value === "number" ? number(labels.locale, value) : value)),
     ),
   );
+
+/** A status is spoken when it has lasted this long: a blip says nothing. */
+const SETTLED = 2000;
+/** Updates are spoken at most this often. */
+const PAUSE = 5000;
+
+/** The live regions of a provider. Of several only the first is rendered. The other components bring it along. */
+export function Announcer(props: ConnectedProps): ReactElement | null {
+  const connected = useConnected("Announcer", props);
+  const { h, labels, root, snapshot: { status }, state: { waiting, live, alert, status: settled, at }, board: { set } } = connected;
+  const isFirst = useFirst(connected, "announcer");
+  const text = labels.status[status];
+
+  // Every announcer has these timers. The first that is due ends those of the others, since React renders at once.
+  useEffect(() => {
+    if (status === settled) return;
+    const now = spoken(text);
+    const timer = setTimeout(() => set({ status, ...(needsUser(status) ? { alert: now } : { live: now, alert: undefined }) }), SETTLED);
+    return () => clearTimeout(timer);
+  }, [status, settled, text, set]);
+
+  useEffect(() => {
+    if (!waiting) return;
+    const timer = setTimeout(
+      () => set({ waiting: null, at: performance.now(), live: spoken(waiting.n > 1 ? (waiting.counts ?? labels.newUpdates)(waiting.n) : waiting.text) }),
+      at + PAUSE - performance.now(),
+    );
+    return () => clearTimeout(timer);
+  }, [waiting, at, labels, set]);
+
+  const region = (part: Part, role: string, content?: Spoken) => h(part, "div", { role }, content && h("text", "p", { key: content.key }, content.text));
+  return isFirst ? h("announcer", "div", { ...root, ...hidden }, region("live", "status", live), region("alert", "alert", alert)) : null;
+}
+
+/** A component with the live regions that speak for it. */
+export const announced = ({ of, labels }: ConnectedProps, component: ReactNode): ReactElement =>
+  createElement(Fragment, null, createElement(Announcer, { of, labels }), component);

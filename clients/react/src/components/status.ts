@@ -1,25 +1,29 @@
 "use client";
-// The connection's state in words, with the countdown of the next attempt.
+// The connection's state in words, with the countdown of the next attempt; and a banner that says what was missed.
 
-import { createElement, useSyncExternalStore, type ReactElement } from "react";
+import { useEffect, useState, useSyncExternalStore, type ReactElement } from "react";
 
-import { number } from "../labels.js";
-import { announced } from "./announcer.js";
-import { button, facts, icon, useConnected, type ConnectedProps } from "./parts.js";
+import { time } from "../labels.js";
+import { announced, button, facts, mark, needsUser, useConnected, type ConnectedProps } from "./parts.js";
+import { say } from "./store.js";
 
 export interface ConnectionStatusProps extends ConnectedProps {
   /** Shows latency, node and counts, too. */
   showDetails?: boolean | undefined;
-  /** Where the user signs in; without it the button asks for a new token. */
-  onSignIn?: (() => void) | undefined;
+  /** What the button does at an ended session and a failed connection. Default: a new attempt, with a new token. */
+  onRetry?: (() => void) | undefined;
 }
 
 /** Status, countdown of the next attempt, and a button where only the user can go on. */
-export function ConnectionStatus({ showDetails, onSignIn, ...props }: ConnectionStatusProps): ReactElement {
-  const { h, labels, root, client, snapshot } = useConnected("ConnectionStatus", props);
+export function ConnectionStatus({ showDetails, onRetry, ...props }: ConnectionStatusProps): ReactElement {
+  const connected = useConnected("ConnectionStatus", props);
+  const { h, labels, root, client, snapshot } = connected;
   const { status, retryAt, latency } = snapshot;
-  const isEnded = status === "unauthorized";
-  const n = (value: number) => number(labels.locale, value);
+  const seconds = useSyncExternalStore(
+    retryAt ? ticking : client.subscribe,
+    () => (retryAt && status !== "offline" ? Math.ceil((retryAt - Date.now()) / 1000) : 0),
+    () => 0,
+  );
   return announced(
     props,
     h(
@@ -30,33 +34,50 @@ export function ConnectionStatus({ showDetails, onSignIn, ...props }: Connection
         "state",
         "p",
         null,
-        icon(h),
-        h("text", "span", null, labels.status[status], (status === "reconnecting" || status === "failed") && retryAt && h("again", "span", null, createElement(Again, { at: retryAt, text: labels.again }))),
+        mark(h, "icon"),
+        h("text", "span", null, labels.status[status], seconds > 0 && h("again", "span", null, labels.again(seconds))),
       ),
-      isEnded && onSignIn ? button(h, labels.signIn, onSignIn) : (isEnded || status === "failed") && button(h, labels.tryAgain, () => client.reconnect()),
+      needsUser(status) && button(h, labels.tryAgain, onRetry ?? (() => client.reconnect())),
       showDetails &&
-        facts(h, [
-          [labels.latency, latency && labels.ms(n(Math.round(latency)))],
+        facts(connected, [
+          [labels.latency, latency && labels.ms(Math.round(latency))],
           [labels.node, snapshot.node],
-          [labels.attempts, n(snapshot.attempt)],
-          [labels.drops, n(snapshot.drops)],
-          [labels.queued, n(snapshot.queued)],
+          [labels.attempts, snapshot.attempt],
+          [labels.drops, snapshot.drops],
+          [labels.queued, snapshot.queued],
         ]),
     ),
   );
 }
 
-/** Seconds until then, counted down. */
-function Again({ at, text }: { at: number; text: (seconds: number) => string }) {
-  const seconds = useSyncExternalStore(
-    ticking,
-    () => Math.ceil((at - Date.now()) / 1000),
-    () => 0,
-  );
-  return seconds > 0 && text(seconds);
-}
-
 function ticking(changed: () => void) {
   const timer = setInterval(changed, 250);
   return () => clearInterval(timer);
+}
+
+export interface MissedBannerProps extends ConnectedProps {
+  /** Loads what the page shows. Without it the button loads the page again. */
+  load?: (() => unknown) | undefined;
+}
+
+/** Is there only when something was missed. */
+export function MissedBanner({ load, ...props }: MissedBannerProps): ReactElement {
+  const { h, labels, root, client, board, snapshot: { recovery, missed } } = useConnected("MissedBanner", props);
+  const [isLoading, setLoading] = useState(false);
+  const isBusy = isLoading || recovery === "recovering";
+  const at = (when: number) => time(labels.locale, when, "medium");
+  const text = missed && (isBusy ? labels.recovering : labels.missed(at(missed.since), at(missed.until)));
+  useEffect(() => {
+    if (text && !isBusy) say(board, { text });
+  }, [text, isBusy, board]);
+  const click = async () => {
+    setLoading(true);
+    try {
+      await (load ? load() : location.reload());
+      client.fresh();
+    } finally {
+      setLoading(false);
+    }
+  };
+  return announced(props, text && h("missed", "div", { ...root, "data-busy": isBusy }, mark(h, "icon"), h("text", "p", null, text), !isBusy && button(h, labels.loadAnew, click)));
 }

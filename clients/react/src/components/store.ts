@@ -1,8 +1,6 @@
 // What the components of one provider share: its toasts, and what is spoken.
 
 import type { Status } from "@channelgate/client";
-import { createElement, type ReactNode } from "react";
-
 import type { Count } from "../labels.js";
 
 export interface Toast {
@@ -20,35 +18,54 @@ export interface Toast {
 /** `left`: milliseconds until it goes. */
 export type LiveToast = Toast & { left: number };
 
-/** Something to be spoken; `counts` has the words for several of its kind. */
+/** Something to be spoken. */
 export interface Utterance {
   readonly text: string;
+  /** The words for several of its kind. */
   readonly counts?: Count | undefined;
   /** Spoken at once. */
-  readonly isError?: boolean | undefined;
+  readonly error?: boolean | undefined;
+}
+
+export interface Spoken {
+  readonly key: number;
+  readonly text: string;
 }
 
 export interface Shared {
   readonly toasts: readonly LiveToast[];
-  /** What waits to be spoken. */
-  readonly waiting: readonly Utterance[];
-  /** The content of the live regions. */
-  readonly polite?: ReactNode;
-  readonly urgent?: ReactNode;
+  /** The latest that waits to be spoken, and how many wait. `counts` is undefined if they are of several kinds. */
+  readonly waiting?: { readonly text: string; readonly counts?: Count | undefined; readonly n: number } | null;
+  /** The contents of the two live regions. */
+  readonly live?: Spoken | undefined;
+  readonly alert?: Spoken | undefined;
   /** The status that was spoken last. */
-  readonly settled: Status;
+  readonly status: Status;
   /** When an update was spoken last, by `performance.now()`. */
-  readonly spokenAt: number;
+  readonly at: number;
   /** Of several mounted components of a kind, the one that is rendered. */
   readonly announcer?: object | null;
   readonly region?: object | null;
 }
 
-export interface Board {
+/** Shows and dismisses toasts. */
+export interface Toaster {
+  /** Shows a toast and speaks it. One with the same id is replaced. Returns the id. */
+  show(this: void, toast: Omit<Toast, "id"> & { id?: string }): string;
+  dismiss(this: void, id: string): void;
+}
+
+export interface Board extends Toaster {
   get(this: void): Shared;
   set(this: void, some: Partial<Shared>): void;
   subscribe(this: void, listener: () => void): () => void;
 }
+
+/** More toasts are not shown: the oldest goes, but an error stays. */
+const MOST = 5;
+
+/** For ids of toasts, and for keys in the live regions. */
+let count = 0;
 
 const boards = new WeakMap<object, Board>();
 
@@ -56,29 +73,41 @@ const boards = new WeakMap<object, Board>();
 export function boardOf(client: object): Board {
   let board = boards.get(client);
   if (!board) {
-    let shared: Shared = { toasts: [], waiting: [], settled: "idle", spokenAt: -1e5 };
+    let state: Shared = { toasts: [], status: "idle", at: -1e5 };
     const listeners = new Set<() => void>();
+    const without = (id: string) => state.toasts.filter((one) => one.id !== id);
+    const set: Board["set"] = (some) => {
+      state = { ...state, ...some };
+      listeners.forEach((listener) => listener());
+    };
     board = {
-      get: () => shared,
-      set: (some) => {
-        shared = { ...shared, ...some };
-        listeners.forEach((listener) => listener());
-      },
+      get: () => state,
+      set,
       subscribe: (listener) => {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
+      show: ({ id = `cg-${count++}`, ...toast }) => {
+        const { title, body, kind, duration = 6000, counts } = toast;
+        const error = kind === "error";
+        const toasts = [...without(id), { ...toast, id, left: Math.max(5000, (error ? null : duration) ?? Infinity) }];
+        const oldest = toasts.length > MOST && toasts.find((one) => one.kind !== "error");
+        set({ toasts: toasts.filter((one) => one !== oldest) });
+        say(board as Board, { text: body ? `${title}\n${body}` : title, counts, error });
+        return id;
+      },
+      dismiss: (id) => set({ toasts: without(id) }),
     };
     boards.set(client, board);
   }
   return board;
 }
 
-let key = 0;
-
-/** Content of a live region. The same text a second time is a new element, so that it is spoken again. */
-export const spoken = (text: string): ReactNode => createElement("p", { key: key++ }, text);
+/** Content of a live region. The same text a second time has another key, so that it is spoken again. */
+export const spoken = (text: string): Spoken => ({ key: count++, text });
 
 /** Has the announcer speak. */
-export const say = ({ get, set }: Board, utterance: Utterance): void =>
-  set(utterance.isError ? { urgent: spoken(utterance.text) } : { waiting: [...get().waiting, utterance] });
+export function say({ get, set }: Board, { text, counts, error }: Utterance): void {
+  const { n = 0, counts: last } = get().waiting ?? {};
+  set(error ? { alert: spoken(text) } : { waiting: { text, counts: n && last !== counts ? undefined : counts, n: n + 1 } });
+}

@@ -33,7 +33,7 @@ export interface WebSocketProviderProps {
 export function WebSocketProvider({ children, transport = "socket.io", url, token, storageKey = "access_token", labels }: WebSocketProviderProps): ReactNode {
   const isPlain = transport === "websocket";
   const place = url ?? (isPlain ? "/ws/attendance/" : "/");
-  // Read in each render, too: a login in this tab sends no event of its own. Without one there is an empty token.
+  // Read in each render, too: a login in this tab sends no event of its own. Without one it connects without a token.
   const login = token !== undefined ? { token } : { token: () => stored(storageKey) ?? "", user: userOf(stored(storageKey)) };
   return (
     <ChannelgateProvider key={`${transport} ${place}`} name="dashboard" backoff={FIVE} labels={labels} {...(isPlain ? { url: place, dialect: deployed } : documented(place))} {...login}>

@@ -16,8 +16,8 @@ export const documented = (url: string | URL): Pick<Options, "url" | "transport"
     socketIo ??= (await import("@channelgate/client/socketio")).socketIo();
     return url;
   },
-  // The address is known before anything is opened. Servers take an empty token for a wrong one.
-  transport: { tokenIn: "auth", dialect: typed, open: (request, events) => socketIo!.open({ ...request, token: request.token || null }, events) },
+  // The address is known before anything is opened.
+  transport: { tokenIn: "auth", dialect: typed, open: (request, events) => socketIo!.open(request, events) },
   dialect: {
     read: (frame) => frame as Named,
     write: (event, data) => ({ event, data }),

@@ -17,6 +17,7 @@ const BOX: CSSProperties = {
   background: "#0d1117",
   border: "1px solid #30363d",
   borderRadius: 8,
+  boxSizing: "border-box",
 };
 const PANEL: CSSProperties = { ...BOX, bottom: 52, width: "min(560px, calc(100vw - 24px))", maxHeight: "70vh", overflow: "auto", padding: 12 };
 const BUTTON: CSSProperties = { font: "inherit", color: "inherit", background: "#21262d", border: "1px solid #30363d", borderRadius: 6, padding: "4px 10px", minHeight: 28, cursor: "pointer" };
@@ -25,7 +26,8 @@ const TITLE: CSSProperties = { font: "inherit", fontWeight: 700, margin: "12px 0
 const LIST: CSSProperties = { listStyle: "none", margin: 0, padding: 0, overflowWrap: "anywhere" };
 const COLOURS: Partial<Record<Snapshot["status"], string>> = { open: "#3fb950", failed: "#f85149", unauthorized: "#f85149", closed: "#8b949e", idle: "#8b949e" };
 
-const time = (at: number): string => new Date(at).toLocaleTimeString(undefined, { hour12: false, fractionalSecondDigits: 3 } as Intl.DateTimeFormatOptions);
+/** "14:03:07.123", as other tools of developers write it. */
+const time = (at: number): string => new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(11, 23);
 
 export default function Panel({ clients, open }: { clients: readonly (readonly [string, Recorded])[]; open: boolean }): ReactNode {
   const [isOpen, setOpen] = useState(open);

@@ -38,7 +38,7 @@ export function useClient<E = Events>(of?: Of): Client<E> {
 }
 
 /** The state of the connection. With a selector, the component renders only when what it selects changes. */
-export function useStatus(): Status;
+export function useStatus(selector?: undefined, of?: Of): Status;
 export function useStatus<S>(selector: (status: Status) => S, of?: Of): S;
 export function useStatus<S>(selector: (status: Status) => S | Status = all, of?: Of): S | Status {
   const client = useClientOf("useStatus", of);

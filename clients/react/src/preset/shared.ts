@@ -25,16 +25,20 @@ export interface Shared<E> {
 export function shared<E>(url: string, token: Token | undefined, options: () => Options): Shared<E> {
   let settings: Settings = { url, token };
   let made: Client<E> | undefined;
-  const make = () => createClient<E>({ ...options(), url: () => settings.url ?? url, ...(settings.token === undefined ? {} : { token: settings.token }) });
+  const ask: Token = (context) => {
+    const now = settings.token ?? null;
+    return typeof now === "function" ? now(context) : now;
+  };
+  const make = () => createClient<E>({ ...options(), url: () => settings.url ?? url, ...(settings.token !== undefined && { token: ask }) });
   return {
     configure: (given) => {
       const before = settings;
       settings = { ...before, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
       if (made === undefined) return;
-      if (settings.token !== undefined && settings.token !== before.token) made.setToken(settings.token);
-      // A function that each render makes anew is not another user.
-      const isOther = typeof settings.token !== "function" && settings.token !== before.token;
-      if ((isOther || `${settings.url}` !== `${before.url}`) && !/idle|closed/.test(made.snapshot().status)) made.reconnect("configured anew");
+      // A function that each render makes anew is not another login.
+      const isLogin = settings.token !== before.token && !(typeof settings.token === "function" && typeof before.token === "function");
+      if (isLogin) made.setToken(ask);
+      if ((isLogin || `${settings.url}` !== `${before.url}`) && !/idle|closed/.test(made.snapshot().status)) made.reconnect("configured anew");
     },
     client: () => (settings.client as unknown as Client<E> | undefined) ?? (made ??= make()),
   };

@@ -3,7 +3,7 @@
 import "@channelgate/react/styles.css";
 import "./gallery.css";
 
-import { ar } from "@channelgate/react/labels/ar.ts";
+import { ar } from "@channelgate/react/labels/ar";
 import axe from "axe-core";
 import { afterAll, expect, it } from "vitest";
 

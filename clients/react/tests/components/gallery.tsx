@@ -2,9 +2,9 @@
 
 import { ChannelgateProvider } from "@channelgate/react";
 import { Badge, ConnectionStatus, Figures, MissedBanner, NotificationList, Toasts, type NotificationItem } from "@channelgate/react/components";
-import { boardOf, type Toast } from "@channelgate/react/components/store.ts";
-import { english, time, type Labels } from "@channelgate/react/labels.ts";
-import { allEnglish } from "@channelgate/react/preset-labels.ts";
+import { boardOf, type Toast } from "../../src/components/store.ts";
+import { time, type Labels } from "../../src/labels.ts";
+import { en } from "@channelgate/react/labels/en";
 import type { Snapshot, Status } from "@channelgate/client";
 import { useMemo, type ReactElement, type ReactNode } from "react";
 
@@ -53,8 +53,8 @@ export interface GalleryProps {
   unstyled?: boolean | undefined;
 }
 
-export function Gallery({ labels = allEnglish, unstyled }: GalleryProps): ReactElement {
-  const at = useMemo(now, []);
+export function Gallery({ labels = en, unstyled }: GalleryProps): ReactElement {
+  const at = useMemo(() => now(), []);
   const clients = useMemo(() => {
     const toasted = fake();
     boardOf(toasted).set({ toasts: toasts.map((toast, id) => ({ ...toast, id: `${id}`, left: Infinity })) });
@@ -94,7 +94,7 @@ export function Gallery({ labels = allEnglish, unstyled }: GalleryProps): ReactE
                 { term: labels.late, value: 3, tone: "warn" },
                 { term: labels.absent, value: 7, tone: "bad" },
                 { term: labels.total, value: 1048 },
-                { term: english.latency, value: null },
+                { term: en.latency, value: null },
               ]}
               unstyled={unstyled}
             >

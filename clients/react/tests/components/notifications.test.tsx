@@ -2,7 +2,8 @@
 
 import { ChannelgateProvider } from "@channelgate/react";
 import { Toasts } from "@channelgate/react/components";
-import { NotificationPermission, useBrowserNotifications, type BrowserNotifications } from "@channelgate/react/notifications.tsx";
+import { NotificationPermission, useBrowserNotifications, type BrowserNotifications } from "@channelgate/react/notifications";
+import { useEffect } from "react";
 import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
 import { page, userEvent } from "vitest/browser";
 
@@ -23,10 +24,12 @@ beforeEach(async () => {
 });
 afterAll(() => permit("prompt"));
 
-let notifications: BrowserNotifications;
+const notifications = {} as BrowserNotifications;
 function Take() {
   const taken = useBrowserNotifications();
-  notifications = taken;
+  useEffect(() => {
+    Object.assign(notifications, taken);
+  });
   return <output>{taken.permission}</output>;
 }
 

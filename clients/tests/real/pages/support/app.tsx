@@ -36,9 +36,16 @@ interface Start extends Omit<Options, "token" | "transport" | "dialect" | "lifec
   reloads?: boolean;
 }
 
+interface Crowd {
+  status: string;
+  lostAt: number | null;
+}
+
+const crowd: Crowd[] = [];
+
 declare global {
   interface Window {
-    sockets: WebSocket[];
+    sockets: (WebSocket & { madeAt: number })[];
     page: typeof page;
   }
 }
@@ -147,6 +154,29 @@ const page = {
   },
 
   client: (): Client => client as Client,
+
+  /** Connects many clients, each with its number in the address. */
+  many(url: string, count: number): void {
+    for (let number = 0; number < count; number += 1) {
+      const one = createClient({ url: `${url}?number=${number}`, backoff: { base: 300, cap: 300 } });
+      one.subscribe(() => {
+        const { status } = one.snapshot();
+        crowd[number] ??= { status, lostAt: null };
+        const known = crowd[number] as Crowd;
+        known.status = status;
+        if (status === "reconnecting") known.lostAt ??= performance.now();
+      });
+      one.connect();
+    }
+  },
+
+  /** Of each of the many: its status, and the milliseconds from its loss to its first attempt. */
+  crowd(): { status: string; delay: number | null }[] {
+    return crowd.map(({ status, lostAt }, number) => {
+      const [, second] = window.sockets.filter(({ url }) => new URL(url).searchParams.get("number") === String(number));
+      return { status, delay: lostAt === null || second === undefined ? null : second.madeAt - lostAt };
+    });
+  },
 
   end(): void {
     root?.unmount();

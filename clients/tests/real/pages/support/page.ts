@@ -16,7 +16,7 @@ import { Watched } from "./watched.js";
 const HTML = `<!doctype html><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><div id="root"></div>
 <script>
 window.sockets = [];
-window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); window.sockets.push(this); } };
+window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); this.madeAt = performance.now(); window.sockets.push(this); } };
 </script><script src="/app.js"></script>`;
 
 const SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
