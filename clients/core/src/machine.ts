@@ -60,6 +60,8 @@ const due: Record<Timer, (m: Draft, at: number) => void> = {
   recover,
   retry: attempt,
 };
+
+/** What follows from each input. */
 const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = {
   connect(m) {
     if (m.phase === "off") restart(m);
