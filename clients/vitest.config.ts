@@ -69,6 +69,8 @@ const react = (version: 18 | 19) => ({
     name: `react${version}`,
     include: ["tests/**/*.test.tsx"],
     sequence: { groupOrder: 2 },
+    // One page per project: all four run beside each other.
+    fileParallelism: false,
     browser: { enabled: true, headless: true, screenshotFailures: false, provider, instances: [{ browser: "chromium" as const }] },
   },
 });

@@ -1,5 +1,5 @@
 "use client";
-// <ChannelgateDevtools />: looks into the connections of the providers around it. It is nothing in production.
+// <ChannelgateDevtools />: looks into the connections of the providers around it. It renders nothing in production.
 
 import { lazy, Suspense, useContext, useInsertionEffect, useState, type ReactNode } from "react";
 

@@ -52,7 +52,7 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
   let life = new AbortController();
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
-  /** Events since the running load began; null while there is none. */
+  /** Events since the running load began; null between loads. */
   let kept: Change[] | null = null;
   let isEarly = false;
   /** What was missed before the latest load began: it is loaded with it. */
@@ -81,7 +81,7 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
   const onEvent = (data: unknown, { event }: Meta) => {
     const { upsert, remove } = options().events;
     if (!upsert?.includes(event) && !remove?.includes(event)) return;
-    kept?.push({ data, event });
+    if (kept && kept.length <= KEPT) kept.push({ data, event });
     if (apply({ data, event })) show();
   };
 
@@ -155,7 +155,7 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
     let wasOpen = client.snapshot().status === "open";
     const onStatus = () => {
       const { status: now, recovery } = client.snapshot();
-      // What changed before the connection was open has not come as an event. A miss is told apart.
+      // What changed before the connection was open has not come as an event. A miss is handled below.
       const isDue = now === "open" && !wasOpen && recovery === "live" && (isEarly || error !== null);
       wasOpen = now === "open";
       if (isDue) reload().catch(ignore);

@@ -67,7 +67,7 @@ describe("useStatus", () => {
     await expect.poll(page.text).toBe('{"status":"open","isConnected":true}');
   });
 
-  it("is told in a hidden page as well, where there are no frames", async () => {
+  it("follows the state in a hidden page as well, where there are no frames", async () => {
     const real = globalThis.requestAnimationFrame;
     globalThis.requestAnimationFrame = () => 0;
     try {
@@ -221,7 +221,7 @@ describe("useRoom and useTopic", () => {
     ]);
   });
 
-  it("follow another name, and null is none", async () => {
+  it("follow another name, and do nothing with null", async () => {
     const { transport, render, page } = await show(<Interests room="a" topic={null} />);
     await expect.poll(page.text).toBe(`${joined} ${apart}`);
     render(<Interests room="b" topic={null} />);
@@ -309,7 +309,7 @@ describe("usePresence", () => {
     transport.last.receive("user_presence_update", { userId: "7", userName: "Tia", status: "viewing" });
     await expect.poll(page.text).toBe("8,7 Tom:null,Tia:viewing");
     transport.last.receive("user_offline", { userId: 8 });
-    transport.last.receive("user_online", { nobody: true });
+    transport.last.receive("user_online", { other: true });
     await expect.poll(page.text).toBe("7 Tia:viewing");
   });
 

@@ -2,9 +2,13 @@
 
 import { ChannelgateProvider, useLiveList, type LiveListOptions, type PersistStorage } from "@channelgate/react";
 import { createTestClient } from "@channelgate/client/testing";
+import * as React from "react";
 import { describe, expect, it, vi } from "vitest";
 
 import { frames, mount, noConsoleErrors, scripted } from "./support.js";
+
+/** React 19 only. */
+const Activity = (React as { Activity?: React.ComponentType<{ mode: "visible" | "hidden"; children: React.ReactNode }> }).Activity;
 
 interface Person {
   id: number;
@@ -292,6 +296,34 @@ describe("the order of load and events", () => {
     calls[0]?.resolve([]);
     await frames(4);
     expect(calls).toHaveLength(1);
+  });
+
+  it.runIf(Activity)("a list that was hidden by <Activity> is loaded anew when it is shown, and keeps its items until then", async () => {
+    if (!Activity) return;
+    const client = createTestClient();
+    const { calls, load } = deferred();
+    const tree = (mode: "visible" | "hidden") => (
+      <ChannelgateProvider client={client}>
+        <Activity mode={mode}>
+          <People options={{ load }} />
+        </Activity>
+      </ChannelgateProvider>
+    );
+    const page = mount(tree("visible"));
+    await expect.poll(() => client.connections).toBe(1);
+    client.open();
+    await expect.poll(() => calls.length).toBe(1);
+    calls[0]?.resolve(named("Ann"));
+    await expect.poll(page.text).toBe("Ann|ready|live");
+    page.render(tree("hidden"));
+    await expect.poll(() => calls[0]?.signal.aborted).toBe(true);
+    client.receive("saved", { id: 1, name: "Amy" });
+    page.render(tree("visible"));
+    await expect.poll(() => calls.length).toBe(2);
+    expect(page.text()).toBe("Ann|ready|live");
+    calls[1]?.resolve(named("Amy"));
+    await expect.poll(page.text).toBe("Amy|ready|live");
+    expect(client.connections).toBe(1);
   });
 
   it("another id is another list", async () => {

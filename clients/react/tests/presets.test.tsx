@@ -137,3 +137,18 @@ it("gives the tracker and the feed a client of the test", async () => {
   expect(seen).toHaveBeenCalledTimes(1);
   await vi.waitFor(() => expect(page.text()).toBe("client_delete"));
 });
+
+/** Never called: what must not compile. */
+export function useMistakes(): void {
+  // @ts-expect-error -- no event of the feed has this name
+  feed.useFeedEvent("client_created", () => undefined);
+  // @ts-expect-error -- a deleted visitor has only an id
+  feed.useFeedEvent("client_delete", ({ age }) => void age);
+  const { onEvent } = tracker.useSocket();
+  // @ts-expect-error -- an update has no such field
+  onEvent("attendanceUpdate", ({ student }) => void student);
+  // @ts-expect-error -- the callback gets the update, flat
+  dashboard.useWebSocket().subscribeToAttendanceUpdates("EMP014", ({ data }) => void data);
+  // @ts-expect-error -- there are two transports
+  void (<dashboard.WebSocketProvider transport="polling" />);
+}

@@ -316,7 +316,7 @@ describe("props", () => {
     expect(await done(undefined)).toBe(2);
   });
 
-  it("nested providers are told apart by name", async () => {
+  it("hooks find nested providers by name", async () => {
     const [one, two] = [scripted(), scripted()];
     const Both = () => {
       const [inner, outer] = [useClient(), useClient("outer")];

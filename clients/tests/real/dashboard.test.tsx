@@ -8,7 +8,7 @@ import { beforeEach, expect, it, vi } from "vitest";
 import { MyComponent as Basic } from "../snippets/dashboard/basic-connection.jsx";
 import { Header } from "../snippets/dashboard/connection-status.jsx";
 import { MyComponent as Latest } from "../snippets/dashboard/real-time-attendance.jsx";
-import { expectOnce, expectOneSocket, itOnce, logged, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, logged, mount, reaches, startAgain } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 declare global {
@@ -56,7 +56,7 @@ it.each([
   await gate.kill();
   await until("the loss is shown", () => page.element.querySelector("[data-cg=status]")?.getAttribute("data-status") === "reconnecting");
   expect(page.text()).not.toContain("Status: connected");
-  await gate.start();
+  await startAgain(gate);
   await until("the miss is told", () => page.text().includes("open missed"));
   await reaches(publish, () => numbers(seen()));
   await expectOneSocket(gate);

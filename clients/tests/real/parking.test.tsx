@@ -113,7 +113,7 @@ itOnce("has a centre with what came before it was opened, and marks it as seen",
   await gate.publish("user_7", reserved(501), reserved(502));
   await until("both", () => notify.mock.calls.length === 2);
   expect(notify).toHaveBeenLastCalledWith(expect.objectContaining({ title: "New reservation 502" }));
-  [...page.element.querySelectorAll("button")].find(({ textContent }) => textContent === "Mark all as read")!.click();
+  page.element.querySelector<HTMLElement>("[data-cg=header] > [data-cg=button]")!.click();
   await until("seen", () => page.element.querySelector("output")?.textContent === "0");
   expect(page.element.querySelector("li")?.getAttribute("data-seen")).toBe("true");
 
@@ -126,7 +126,7 @@ itOnce("has a centre with what came before it was opened, and marks it as seen",
   await until("nothing is left of the user's", () => page.element.querySelectorAll("li").length === 0);
 });
 
-itOnce("stops without a login, instead of asking for tokens for ever", async () => {
+itOnce("stops without a login, instead of asking for tokens for ever, and leaves no socket behind at another", async () => {
   const { gate } = await parking();
   const token = vi.fn(() => Promise.resolve(null));
   configure({ token });
@@ -145,4 +145,10 @@ itOnce("stops without a login, instead of asking for tokens for ever", async () 
   configure({ token: () => gate.token(7, { kind: "ws" }) });
   parkingClient().reconnect();
   await until("connected", () => page.text().includes("Status: Connected"));
+
+  // Another token leaves no socket behind.
+  const { id } = parkingClient().snapshot();
+  configure({ token: await gate.token(8, { kind: "ws" }) });
+  await until("another connection", () => page.text().includes("Status: Connected") && parkingClient().snapshot().id !== id);
+  await until("one socket", async () => (await gate.metric("channelgate_connections")) === 1);
 });

@@ -77,3 +77,9 @@ export async function expectOneSocket(node: Node): Promise<void> {
   await until("one connection", async () => (await node.metric("channelgate_connections")) === 1);
   expect(await node.metric("channelgate_handshakes_total")).toBe(1);
 }
+
+/** Starts a killed node. On a slow machine the five attempts may be over by then; the network's return is a reason for another. */
+export async function startAgain(node: { start(): Promise<unknown> }): Promise<void> {
+  await node.start();
+  window.dispatchEvent(new Event("online"));
+}

@@ -6,7 +6,7 @@ import { afterEach, expect, it, vi } from "vitest";
 
 import SessionAttendance from "../snippets/tracker/SessionAttendance.jsx";
 import { useSocket as useDocumentsSocket } from "../snippets/tracker/useSocket.js";
-import { expectOnce, expectOneSocket, itOnce, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, mount, reaches, startAgain } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 declare global {
@@ -53,7 +53,7 @@ it("runs the component's snippet over a killed node: one socket, each update onc
 
   await gate.kill();
   await until("the loss", () => trackerClient().snapshot().status !== "open");
-  await gate.start();
+  await startAgain(gate);
   await until("the miss is told", () => trackerClient().snapshot().recovery === "missed");
   await reaches((n) => gate.publish("session.7", update(n)), first);
   await reaches((n) => gate.publish("session.8", update(n, 8)), () => rows(page.element.querySelector("section")!));
@@ -81,7 +81,7 @@ it("shows the snippet the server's answer to a mark, also to one that was made w
   await until("lost", () => trackerClient().snapshot().status !== "open");
   await until("the button", () => page.element.querySelector("button")).then((button) => button.click());
   expect(trackerClient().snapshot().queued).toBe(1);
-  await gate.start();
+  await startAgain(gate);
   // This node has no backend that marks.
   await until("the answer", () => page.text().includes("Failed to mark attendance"));
 });

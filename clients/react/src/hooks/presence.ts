@@ -31,7 +31,7 @@ export interface PresenceOptions {
   of?: Of;
 }
 
-const NOBODY: Presence = { online: new Set(), users: [] };
+const EMPTY: Presence = { online: new Set(), users: [] };
 
 /** The person that the repair shop's events describe. */
 export function userOf(data: Readonly<Record<string, unknown>>): PresentUser | null {
@@ -51,7 +51,7 @@ export function usePresence({ events = {}, user = userOf, of }: PresenceOptions 
 }
 
 function follow(client: Client, online: string, offline: string, update: string, user: NonNullable<PresenceOptions["user"]>): Source<Presence> {
-  return createFold(NOBODY, (change) => {
+  return createFold(EMPTY, (change) => {
     const set = (isOnline: boolean) => (data: unknown) =>
       change((before) => {
         const person = user((data ?? {}) as Record<string, unknown>);
@@ -67,7 +67,7 @@ function follow(client: Client, online: string, offline: string, update: string,
       client.on(offline, set(false)),
       client.subscribe(() => {
         const now = client.snapshot().missed;
-        if (now && now !== missed) change(() => NOBODY);
+        if (now && now !== missed) change(() => EMPTY);
         missed = now;
       }),
     );

@@ -35,7 +35,7 @@ const PAUSE = 3_000;
 /** Keys that write nothing. */
 const SILENT = /^(Tab|Esc|Shift|Control|Alt|Meta|Arrow)/;
 
-const NOBODY: readonly PresentUser[] = [];
+const EMPTY: readonly PresentUser[] = [];
 
 /** Who types in the room. It does not join the room: `useRoom` does. null: none. */
 export function useTyping(room: string | null, { events = {}, user = userOf, of }: TypingOptions = {}): Typing {
@@ -48,7 +48,7 @@ export function useTyping(room: string | null, { events = {}, user = userOf, of 
 }
 
 function others(client: Client, room: string | null, start: string, stop: string, user: NonNullable<TypingOptions["user"]>) {
-  return createFold(NOBODY, (update) => {
+  return createFold(EMPTY, (update) => {
     if (room === null) return () => undefined;
     const timers = new Map<string, ReturnType<typeof setTimeout>>();
     const remove = (id: string) => {

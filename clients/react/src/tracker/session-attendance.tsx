@@ -3,7 +3,7 @@
 
 import { useEffect, useState, type ReactElement } from "react";
 
-import { Announcer, MissedBanner } from "../components/index.js";
+import { MissedBanner } from "../components/index.js";
 import { useLabels, useParts, type PartProps } from "../components/parts.js";
 import { boardOf, say } from "../components/store.js";
 import { useLiveList, type LiveList } from "../live-list.js";
@@ -66,7 +66,6 @@ export function SessionAttendance({ sessionId, initial = NONE, load, ...props }:
     "list",
     "section",
     { ...root, "aria-label": labels.attendance },
-    <Announcer of={client} labels={props.labels} />,
     h("header", "div", null, h("button", "button", { type: "button", onClick: mark }, labels.markAttendance), message && h("text", "p", { dir: "auto" }, message)),
     <MissedBanner of={client} labels={props.labels} load={load && list.reload} />,
     h(
