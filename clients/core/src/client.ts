@@ -101,9 +101,8 @@ export function createClient<E = Events>(
       if (online !== null) input(online ? "online" : "offline");
       if (lifecycle?.hidden()) input("hidden");
     }
-    const before = line;
-    line = `channelgate: ${state.status}, ${state.recovery}`;
-    if (line !== before) guarded(() => log?.(line as string, state.view));
+    // Another line than the last one.
+    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line as string, state.view));
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
     cancel(timer);
@@ -191,7 +190,7 @@ export function createClient<E = Events>(
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
     request: (event, data, { timeout = REQUEST, signal } = {}) =>
-      (connection?.request?.(event, data, timeout, signal) ?? Promise.reject(new Disconnected("no acknowledgement"))) as Promise<never>,
+      (connection?.request?.(event, data, timeout, signal) ?? Promise.reject(new Disconnected("no connection"))) as Promise<never>,
   };
 }
 

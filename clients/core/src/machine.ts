@@ -34,9 +34,10 @@ const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 const due: Record<Timer, (m: Draft, at: number) => void> = {
   linger(m) {
     for (const [key, one] of m.wanted) if (!one.users && m.wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
-    if (m.users !== 0) return;
-    m.users = undefined;
-    leave(m);
+    if (m.users === 0) {
+      m.users = undefined;
+      leave(m);
+    }
   },
   connect(m) {
     closed(m, 0, "no answer", "retry", m.phase === "asking" ? "token" : "network");
@@ -57,6 +58,8 @@ const due: Record<Timer, (m: Draft, at: number) => void> = {
   recover,
   retry: attempt,
 };
+
+/** What follows from each input. */
 const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = {
   connect(m) {
     if (m.phase === "off") restart(m);

@@ -4,8 +4,6 @@ import { readFileSync } from "node:fs";
 
 import { expect, it } from "vitest";
 
-import { configure } from "../src/client.js";
-
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
 const page = read("../../../docs/clients/core.md");
 
@@ -26,17 +24,19 @@ it.each([
 });
 
 it("gives the defaults of the code", () => {
-  const { backoff, heartbeat, outbox, connectTimeout, stableAfter, linger } = configure({});
-  const ms = (value: number) => `${value.toLocaleString("en")} ms`;
-  const rows = {
-    "`backoff.base`, `.cap`": `${ms(backoff.base)}, ${ms(backoff.cap)}`,
-    "`backoff.attempts`": backoff.attempts === Infinity ? "unlimited" : `${backoff.attempts}`,
-    "`backoff.giveUp`": `\`${backoff.giveUp ?? false}\``,
-    "`heartbeat`": `${ms(heartbeat.interval)}, ${ms(heartbeat.timeout)}`,
-    "`outbox.messages`, `.bytes`, `.age`": `${outbox.messages}, ${outbox.bytes.toLocaleString("en")}, ${ms(outbox.age)}`,
-    "`connectTimeout`": ms(connectTimeout),
-    "`stableAfter`": ms(stableAfter),
-    "`linger`": ms(linger),
-  };
-  for (const [option, value] of Object.entries(rows)) expect(page).toContain(`| ${option} | ${value} |`);
+  // What the page says, and where the code has it.
+  const rows = [
+    ["`backoff.base`, `.cap`", "1,000 ms, 30,000 ms", "backoff.ts", "base = 1_000, cap = 30_000"],
+    ["`backoff.attempts`", "unlimited", "machine.ts", "attempts = Infinity"],
+    ["`backoff.giveUp`", "`false`", "machine.ts", "giveUp } ="],
+    ["`heartbeat`", "25,000 ms, 10,000 ms", "heartbeat.ts", "interval ?? 25_000", "timeout ?? 10_000"],
+    ["`outbox.messages`, `.bytes`, `.age`", "100, 262,144, 30,000 ms", "outbox.ts", "messages = 100, bytes = 256 * 1024, age = 30_000"],
+    ["`connectTimeout`", "20,000 ms", "machine.ts", "connectTimeout ?? 20_000"],
+    ["`stableAfter`", "5,000 ms", "machine.ts", "stableAfter ?? 5_000"],
+    ["`linger`", "0 ms", "machine.ts", "linger ?? 0"],
+  ] as const;
+  for (const [option, value, file, ...codes] of rows) {
+    expect(page).toContain(`| ${option} | ${value} |`);
+    for (const code of codes) expect(read(`../src/${file}`)).toContain(code);
+  }
 });
