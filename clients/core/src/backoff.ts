@@ -13,7 +13,8 @@ export function jitter(n: number, random: number, { base = 1_000, cap = 30_000 }
 
 /** The pause before attempt `n`; `atLeast` is what the server asked for. */
 export function pause(verdict: Verdict, n: number, random: number, atLeast: number, backoff?: Backoff): number {
-  const wait = verdict === "retry-soon" ? random * SOON : (guarded(() => backoff?.strategy?.(n)) ?? jitter(n, random, backoff));
+  const own = guarded(() => backoff?.strategy?.(n));
+  const wait = verdict === "retry-soon" ? random * SOON : own! >= 0 ? own! : jitter(n, random, backoff);
   // Not all at the moment that the server has named.
   return Math.max(atLeast, verdict === "retry-later" ? LATER : 0) + wait;
 }

@@ -40,9 +40,9 @@ export function createClient<E = Events>(
   } catch {
     // There is no storage, or none for this page.
   }
-  const listeners = new Set<[() => void]>();
+  const listeners = new Set<[listener?: () => void]>();
   const handlers = new Set<[name: string, handler: (data: never, meta: Meta) => void]>();
-  const loaders = new Set<[(missed: Missed, signal: AbortSignal) => void | Promise<void>]>();
+  const loaders = new Set<[loader?: (missed: Missed, signal: AbortSignal) => void | Promise<void>]>();
   let state = initial(options);
   let connection: Connection | null = null;
   let asking: AbortController | undefined;
@@ -54,10 +54,7 @@ export function createClient<E = Events>(
   let ahead = 0;
 
   /** The time of the client, which is not set back when the clock is. */
-  const time = (): number => {
-    ahead = Math.max(ahead, (state.now || 0) - now());
-    return now() + ahead;
-  };
+  const time = (): number => now() + (ahead = Math.max(ahead, state.now - now()));
 
   const effects: { [K in keyof Effects]: (...effect: Effects[K]) => void } = {
     ask,
@@ -66,7 +63,7 @@ export function createClient<E = Events>(
       connection?.close(1000);
       connection = null;
     },
-    ping: () => (connection?.ping ?? connection?.check)?.call(connection),
+    ping: () => (connection?.ping ? connection.ping() : connection?.check?.()),
     send(message) {
       if (write(message.event, message.data) === false) input("unsent", message);
     },
@@ -78,7 +75,7 @@ export function createClient<E = Events>(
     recover(missed) {
       if (!loaders.size) return input("ran", null);
       const { signal } = (loading = new AbortController());
-      void Promise.allSettled([...loaders].map(async ([loader]) => loader(missed, signal))).then((results) => {
+      void Promise.allSettled([...loaders].map(async ([loader]) => loader?.(missed, signal))).then((results) => {
         const failed = results.find((result) => "reason" in result);
         if (failed) log?.("onMissed failed", failed);
         if (!signal.aborted) input("ran", !failed);
@@ -96,18 +93,18 @@ export function createClient<E = Events>(
     // The page matters as long as there is, or may be again, a connection.
     if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
     else if (!unwatch) {
-      unwatch = lifecycle?.watch((what) => input(what)) as (() => undefined) | undefined;
+      unwatch = lifecycle?.watch(input as never) as (() => undefined) | undefined;
       const online = lifecycle?.online() ?? null;
       if (online !== null) input(online ? "online" : "offline");
       if (lifecycle?.hidden()) input("hidden");
     }
     // Another line than the last one.
-    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line as string, state.view));
+    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) log?.(line, state.view);
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
     cancel(timer);
     if (at < Infinity) timer = later(() => input("tick"), Math.min(at - time(), FOREVER));
-    if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
+    if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
   }
 
   async function ask(why: TokenContext["why"]): Promise<void> {
@@ -139,12 +136,7 @@ export function createClient<E = Events>(
     const { event, data } = guarded(() => dialect.read(frame)) ?? {};
     input("frame", event, data);
     if (event === undefined) return;
-    const meta = { event, frame, at: state.heard };
-    for (const one of [...handlers]) {
-      const [name, handler] = one;
-      // One that another handler has taken away is not called any more.
-      if ((name === event || name === "*") && handlers.has(one)) guarded(() => handler(data as never, meta));
-    }
+    for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data as never, { event, frame, at: state.heard }));
   }
 
   /** False if the connection is about to close. A mistake of the dialect is reported. */
@@ -194,8 +186,11 @@ export function createClient<E = Events>(
   };
 }
 
-/** An item is an object of its own, so that the same function may be added several times. */
+/** An item is an object of its own, so that the same function may be added several times. Taken away, it is empty: not even the event of now reaches it. */
 function added<T extends unknown[]>(set: Set<T>, item: T): () => void {
   set.add(item);
-  return () => void set.delete(item);
+  return () => {
+    set.delete(item);
+    item.length = 0;
+  };
 }

@@ -10,8 +10,8 @@ function read(frame: unknown): Named {
 
 /** Rooms: `join` and `leave` with `{room}`. Topics: `subscribe` and `unsubscribe` with `{topic}`. */
 function interest(kind: "room" | "topic", name: string, wanted: boolean): Named {
-  const [on, off] = kind === "room" ? ["join", "leave"] : ["subscribe", "unsubscribe"];
-  return { event: wanted ? on : off, data: { [kind]: name } } as Named;
+  const event = kind === "room" ? (wanted ? "join" : "leave") : wanted ? "subscribe" : "unsubscribe";
+  return { event, data: { [kind]: name } };
 }
 
 /** Messages are `{type: event, …data}`, as consumers of Django Channels read them. The dialect of `webSocket()`. */

@@ -2,6 +2,8 @@
 
 import type { Draft } from "./state.js";
 
+type Beat = { interval?: number; timeout?: number } | undefined;
+
 /** Asks for a sign of life; a transport without pings looks at a heartbeat of its own. */
 export function ping(m: Draft, timeout: number): void {
   if (m.phase !== "up" || (m.pings && !m.answers)) return;
@@ -14,14 +16,10 @@ export function ping(m: Draft, timeout: number): void {
 export function alive(m: Draft): void {
   m.heard = m.now;
   m.at.pong = Infinity;
-  m.at.beat = m.now + (options(m).interval ?? 25_000);
+  m.at.beat = m.now + ((m.heartbeat as Beat)?.interval ?? 25_000);
 }
 
 /** The time for a ping has come. */
 export function beat(m: Draft): void {
-  if (m.heartbeat !== false) ping(m, options(m).timeout ?? 10_000);
-}
-
-function options({ heartbeat }: Draft): { interval?: number; timeout?: number } {
-  return heartbeat || {};
+  if (m.heartbeat !== false) ping(m, (m.heartbeat as Beat)?.timeout ?? 10_000);
 }

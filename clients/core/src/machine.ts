@@ -4,7 +4,6 @@
 import { pause } from "./backoff.js";
 import { verdictOf } from "./closecodes.js";
 import { alive, beat, ping } from "./heartbeat.js";
-import { count } from "./interest.js";
 import { APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
@@ -34,10 +33,7 @@ const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 const due: Record<Timer, (m: Draft, at: number) => void> = {
   linger(m) {
     for (const [key, one] of m.wanted) if (!one.users && m.wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
-    if (m.users === 0) {
-      m.users = undefined;
-      leave(m);
-    }
+    if (m.users === 0) leave(m);
   },
   connect(m) {
     closed(m, 0, "no answer", "retry", m.phase === "asking" ? "token" : "network");
@@ -121,10 +117,12 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     if (m.shown) enqueue(m, [...m.queue, message]);
   },
   want(m, kind, name, change) {
-    const { size } = m.wanted;
-    count(m.wanted, kind, name, change);
+    const key = `${kind} ${name}`;
+    const before = m.wanted.get(key);
+    // The map itself changes: pages may want thousands.
+    m.wanted.set(key, { kind, name, users: (before?.users ?? 0) + change });
     if (change < 0) m.at.linger = m.now + (m.linger ?? 0);
-    else if (m.phase === "up" && m.wanted.size > size) m.do("tell", { kind, name }, true);
+    else if (m.phase === "up" && !before) m.do("tell", { kind, name }, true);
   },
   ran,
   fresh,
@@ -148,9 +146,9 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     ping(m, WAKE);
   },
   visible(m) {
-    const { hidden } = m;
+    const slept = m.now - m.hidden >= SLEEP;
     m.hidden = 0;
-    if (m.phase !== "up" || m.now - hidden >= SLEEP) wake(m);
+    if (slept || m.phase !== "up") wake(m);
   },
   hidden(m) {
     m.hidden = m.now;
@@ -183,6 +181,7 @@ export function initial(config: Config): State {
     why: "first",
     tried: 0,
     hidden: 0,
+    now: 0,
   };
   // What an attempt sets before it is read.
   return begun as State;
@@ -224,9 +223,7 @@ function restart(m: Draft): void {
 /** The next attempt is made at this time, though never sooner than APART after the one before. */
 function begin(m: Draft, at = 0): void {
   drop(m, "waiting");
-  const soonest = m.tried + APART;
-  // Not a number, from a function of the application: then soon.
-  const next = at > soonest ? at : soonest;
+  const next = Math.max(at, m.tried + APART);
   if (next > m.now) m.at.retry = next;
   else attempt(m);
 }
@@ -256,6 +253,8 @@ function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
 
 /** The application ends it. */
 function leave(m: Draft): void {
+  // Without users, `connect()` has none to count.
+  m.users ||= undefined;
   if (m.missed) interrupt(m, "missed");
   stop(m, "closed");
 }
@@ -271,7 +270,7 @@ function show(m: Draft): void {
   alive(m);
 }
 
-function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reason["kind"] = code === 1006 ? "network" : "closed", after = 0): void {
+function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reason["kind"] = code === 1006 ? "network" : "closed", after?: number): void {
   const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.odd++ < UNKNOWN ? "retry" : "failed");
   if (m.shown) m.drops += 1;
   if (m.phase === "opening") {
@@ -280,13 +279,13 @@ function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reas
     // The browser does not say why a handshake failed: the server refused, or there is no network.
     if (m.refused >= REFUSED) {
       kind = "refused";
-      text = `never opened: check url, token, origins ${text}`;
+      text = `check url, token, origins ${text}`;
     }
   }
   m.reason = { kind, ...(code && { code }), text };
   drop(m, "waiting");
   if (code === 1013 && m.heard) miss(m, "gap", m.heard, false, text);
-  if (verdict.startsWith("retry")) retry(m, verdict, after);
+  if (verdict.startsWith("retry")) retry(m, verdict, after || 0);
   else if (verdict === "expired" && m.now >= m.doubt) {
     m.doubt = Infinity;
     m.why = "expired";

@@ -32,5 +32,7 @@ export const REQUEST = 10_000;
 export const REFUSED = 3;
 /** Retries after a code from 3000 on that the table does not have; then `failed`. */
 export const UNKNOWN = 3;
+/** `readyState` of a WebSocket. */
+export const OPEN = 1;
 /** No timer is set for longer: `setTimeout` takes 2³¹ ms at most. */
 export const FOREVER = 1e9;

@@ -1,6 +1,7 @@
 // Connections over a plain WebSocket: of the page, or of a class that the application hands in (Node, tests).
 
 import { typed } from "./dialect.js";
+import { OPEN } from "./numbers.js";
 import type { Transport } from "./types.js";
 
 /** What is used of a WebSocket. */
@@ -18,8 +19,6 @@ export interface WebSocketOptions {
   /** Default: the one of the page. With a class of its own a client also connects in Node. */
   WebSocket?: new (url: string, protocols?: string[]) => WebSocketLike;
 }
-
-const OPEN = 1;
 
 /** Connects by WebSocket. Asks with `?cg=1` for `hello`, notices of gaps, and a reason where it is refused. */
 export function webSocket(options: WebSocketOptions = {}): Transport {

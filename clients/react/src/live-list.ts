@@ -55,7 +55,7 @@ export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extend
   const list = useMemo(() => {
     const { persist: how } = current();
     return createList(client, current, how && user !== undefined ? createStore<T>({ ...how, key: id === undefined ? (place ?? "") : `${place}:${id}` }, user) : null);
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- another id or user is another list
+     
   }, [client, current, user, place, id]);
   const state = useShown(list);
   const recovery = useStatus(({ recovery: now }) => now, client);

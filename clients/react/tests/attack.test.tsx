@@ -153,8 +153,8 @@ describe("another user", () => {
         Fake.last = this;
         queueMicrotask(() => this.onopen?.());
       }
-      send(): void {}
-      close(): void {}
+      send = () => undefined;
+      close = () => undefined;
     }
     vi.stubGlobal("WebSocket", Fake);
     ends.push(() => vi.unstubAllGlobals());

@@ -68,6 +68,7 @@ var LOG = 1e4;
 var REQUEST = 1e4;
 var REFUSED = 3;
 var UNKNOWN = 3;
+var OPEN = 1;
 var FOREVER = 1e9;
 
 // src/backoff.ts
@@ -75,7 +76,8 @@ function jitter(n, random, { base = 1e3, cap = 3e4 } = {}) {
   return random * Math.min(cap, base * 2 ** n);
 }
 function pause(verdict, n, random, atLeast, backoff) {
-  const wait = verdict === "retry-soon" ? random * SOON : backoff?.strategy?.(n) ?? jitter(n, random, backoff);
+  const own = guarded(() => backoff?.strategy?.(n));
+  const wait = verdict === "retry-soon" ? random * SOON : own >= 0 ? own : jitter(n, random, backoff);
   return Math.max(atLeast, verdict === "retry-later" ? LATER : 0) + wait;
 }
 
@@ -104,19 +106,10 @@ function ping(m, timeout) {
 function alive(m) {
   m.heard = m.now;
   m.at.pong = Infinity;
-  m.at.beat = m.now + (options(m).interval ?? 25e3);
+  m.at.beat = m.now + (m.heartbeat?.interval ?? 25e3);
 }
 function beat(m) {
-  if (m.heartbeat !== false) ping(m, options(m).timeout ?? 1e4);
-}
-function options({ heartbeat }) {
-  return heartbeat || {};
-}
-
-// src/interest.ts
-function counted(wanted, kind, name, change) {
-  const key = `${kind} ${name}`;
-  return new Map(wanted).set(key, { kind, name, users: (wanted.get(key)?.users ?? 0) + change });
+  if (m.heartbeat !== false) ping(m, m.heartbeat?.timeout ?? 1e4);
 }
 
 // src/outbox.ts
@@ -131,8 +124,8 @@ function miss(m, reason, since, isShared, detail, groups = null) {
   const before = m.missed ?? { groups: [], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...detail && { detail } },
-    groups: before.groups && groups && [.../* @__PURE__ */ new Set([...before.groups, ...groups])],
+    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...isText(detail) && { detail } },
+    groups: before.groups && groups && [...new Set(before.groups.concat(groups))].filter(isText),
     since: Math.min(before.since, since),
     until: m.now
   };
@@ -164,12 +157,13 @@ function fresh(m) {
 function notice(m, event, data) {
   const { v, node, id, reason, groups } = Object(data);
   if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
-  if (event === "hello" && v === 1) {
+  if (event === "hello" && v === 1 && isText(node)) {
     m.node = node;
     m.id = id;
     m.answers = true;
   }
 }
+var isText = (value) => typeof value === "string";
 
 // src/machine.ts
 var IDLE = {
@@ -191,13 +185,8 @@ var IDLE = {
 var KEYS = Object.keys(IDLE);
 var due = {
   linger(m) {
-    const wanted = new Map(m.wanted);
-    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
-    m.wanted = wanted;
-    if (m.users === 0) {
-      m.users = void 0;
-      leave(m);
-    }
+    for (const [key, one] of m.wanted) if (!one.users && m.wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
+    if (m.users === 0) leave(m);
   },
   connect(m) {
     closed(m, 0, "no answer", "retry", m.phase === "asking" ? "token" : "network");
@@ -221,7 +210,10 @@ var rules = {
   connect(m) {
     if (m.phase === "off") restart(m);
   },
-  disconnect: leave,
+  disconnect(m) {
+    leave(m);
+    enqueue(m, m.queue, []);
+  },
   reconnect(m, text) {
     restart(m);
     if (text) m.reason = { kind: "closed", text };
@@ -272,10 +264,11 @@ var rules = {
     if (m.shown) enqueue(m, [...m.queue, message]);
   },
   want(m, kind, name, change) {
-    const { size } = m.wanted;
-    m.wanted = counted(m.wanted, kind, name, change);
+    const key = `${kind} ${name}`;
+    const before = m.wanted.get(key);
+    m.wanted.set(key, { kind, name, users: (before?.users ?? 0) + change });
     if (change < 0) m.at.linger = m.now + (m.linger ?? 0);
-    else if (m.phase === "up" && m.wanted.size > size) m.do("tell", { kind, name }, true);
+    else if (m.phase === "up" && !before) m.do("tell", { kind, name }, true);
   },
   ran,
   fresh,
@@ -299,9 +292,9 @@ var rules = {
     ping(m, WAKE);
   },
   visible(m) {
-    const { hidden } = m;
+    const slept = m.now - m.hidden >= SLEEP;
     m.hidden = 0;
-    if (m.phase !== "up" || m.now - hidden >= SLEEP) wake(m);
+    if (slept || m.phase !== "up") wake(m);
   },
   hidden(m) {
     m.hidden = m.now;
@@ -330,7 +323,8 @@ function initial(config) {
     lost: 0,
     why: "first",
     tried: 0,
-    hidden: 0
+    hidden: 0,
+    now: 0
   };
   return begun;
 }
@@ -378,10 +372,11 @@ function drop(m, phase) {
   enqueue(m, m.queue);
 }
 function stop(m, end) {
-  drop(m, "off");
   m.end = end;
+  drop(m, "off");
 }
 function leave(m) {
+  m.users ||= void 0;
   if (m.missed) interrupt(m, "missed");
   stop(m, "closed");
 }
@@ -395,7 +390,7 @@ function show(m) {
   enqueue(m, []);
   alive(m);
 }
-function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed", after = 0) {
+function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed", after) {
   const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.odd++ < UNKNOWN ? "retry" : "failed");
   if (m.shown) m.drops += 1;
   if (m.phase === "opening") {
@@ -403,13 +398,13 @@ function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed"
     m.refused += 1;
     if (m.refused >= REFUSED) {
       kind = "refused";
-      text = `never opened: check url, token, origins ${text}`;
+      text = `check url, token, origins ${text}`;
     }
   }
   m.reason = { kind, ...code && { code }, text };
   drop(m, "waiting");
   if (code === 1013 && m.heard) miss(m, "gap", m.heard, false, text);
-  if (verdict.startsWith("retry")) retry(m, verdict, after);
+  if (verdict.startsWith("retry")) retry(m, verdict, after || 0);
   else if (verdict === "expired" && m.now >= m.doubt) {
     m.doubt = Infinity;
     m.why = "expired";
@@ -430,8 +425,8 @@ function wake(m) {
   ping(m, WAKE);
   if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
 }
-function enqueue(m, messages) {
-  m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
+function enqueue(m, messages, allowed = m.end === "unauthorized" ? [] : kept(messages, m.now, m.outbox)) {
+  m.queue = m.phase === "up" ? messages : allowed;
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;
@@ -464,8 +459,8 @@ function read(frame) {
   return typeof event === "string" ? { event, data } : { event: String(type), data: frame };
 }
 function interest(kind, name, wanted) {
-  const [on, off] = kind === "room" ? ["join", "leave"] : ["subscribe", "unsubscribe"];
-  return { event: wanted ? on : off, data: { [kind]: name } };
+  const event = kind === "room" ? wanted ? "join" : "leave" : wanted ? "subscribe" : "unsubscribe";
+  return { event, data: { [kind]: name } };
 }
 var typed = {
   read,
@@ -480,12 +475,11 @@ var notifications = {
 };
 
 // src/websocket.ts
-var OPEN = 1;
-function webSocket(options2 = {}) {
+function webSocket(options = {}) {
   return {
     tokenIn: "query",
     dialect: typed,
-    anywhere: !!options2.WebSocket,
+    anywhere: !!options.WebSocket,
     open({ url, token, tokenIn }, events) {
       const protocols = [];
       const address = new URL(url.href.replace(/^http/, "ws"));
@@ -494,7 +488,7 @@ function webSocket(options2 = {}) {
         if (tokenIn === "subprotocol") protocols.push("access_token", token);
         else address.searchParams.set("token", token);
       }
-      const socket = new (options2.WebSocket ?? WebSocket)(address.href, protocols);
+      const socket = new (options.WebSocket ?? WebSocket)(address.href, protocols);
       socket.onopen = () => events.opened();
       socket.onmessage = ({ data }) => events.frame(parsed(data));
       socket.onclose = ({ code, reason }) => events.closed({ code, text: reason });
@@ -520,7 +514,7 @@ function parsed(content) {
 }
 
 // src/client.ts
-function createClient(options2 = {}, { now = Date.now, random = Math.random, later = setTimeout, cancel = clearTimeout } = {}) {
+function createClient(options = {}, { now = Date.now, random = Math.random, later = setTimeout, cancel = clearTimeout } = {}) {
   const {
     transport = webSocket(),
     dialect = transport.dialect,
@@ -528,9 +522,9 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     tokenIn = transport.tokenIn,
     // A server renders pages, and keeps no connection for them.
     lifecycle = globalThis.document ? page : void 0
-  } = options2;
+  } = options;
   const isInert = !lifecycle && !transport.anywhere;
-  let { token, log } = options2;
+  let { token, log } = options;
   try {
     if (localStorage["channelgate"] === "debug") log ??= console.debug;
   } catch {
@@ -538,13 +532,15 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
   const listeners = /* @__PURE__ */ new Set();
   const handlers = /* @__PURE__ */ new Set();
   const loaders = /* @__PURE__ */ new Set();
-  let state = initial(options2);
+  let state = initial(options);
   let connection = null;
   let asking;
   let loading;
   let timer;
   let line;
   let unwatch;
+  let ahead = 0;
+  const time = () => now() + (ahead = Math.max(ahead, state.now - now()));
   const effects = {
     ask,
     drop() {
@@ -552,7 +548,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
       connection?.close(1e3);
       connection = null;
     },
-    ping: () => (connection?.ping ?? connection?.check)?.call(connection),
+    ping: () => connection?.ping ? connection.ping() : connection?.check?.(),
     send(message) {
       if (write(message.event, message.data) === false) input("unsent", message);
     },
@@ -564,7 +560,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     recover(missed) {
       if (!loaders.size) return input("ran", null);
       const { signal } = loading = new AbortController();
-      void Promise.allSettled([...loaders].map(async ([loader]) => loader(missed, signal))).then((results) => {
+      void Promise.allSettled([...loaders].map(async ([loader]) => loader?.(missed, signal))).then((results) => {
         const failed = results.find((result) => "reason" in result);
         if (failed) log?.("onMissed failed", failed);
         if (!signal.aborted) input("ran", !failed);
@@ -575,11 +571,11 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
   function input(...what) {
     if (isInert) return;
     const { view } = state;
-    const [next, todo] = step(state, what, now(), random());
+    const [next, todo] = step(state, what, time(), random());
     state = next;
     if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
     else if (!unwatch) {
-      unwatch = lifecycle?.watch((what2) => input(what2));
+      unwatch = lifecycle?.watch(input);
       const online = lifecycle?.online() ?? null;
       if (online !== null) input(online ? "online" : "offline");
       if (lifecycle?.hidden()) input("hidden");
@@ -588,8 +584,8 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     for (const [name, ...rest] of todo) effects[name](...rest);
     const at = deadline(state);
     cancel(timer);
-    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - now(), FOREVER));
-    if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
+    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - time(), FOREVER));
+    if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
   }
   async function ask(why) {
     const { signal } = asking = new AbortController();
@@ -618,8 +614,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     const { event, data } = guarded(() => dialect.read(frame)) ?? {};
     input("frame", event, data);
     if (event === void 0) return;
-    const meta = { event, frame, at: state.heard };
-    for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data, meta));
+    for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data, { event, frame, at: state.heard }));
   }
   function write(event, data) {
     return guarded(() => connection?.send(dialect.write(event, data)));
@@ -628,8 +623,9 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     let isHeld = true;
     input(...[...what, 1]);
     return () => {
-      if (isHeld) input(...[...what, -1]);
+      if (!isHeld) return;
       isHeld = false;
+      input(...[...what, -1]);
     };
   }
   return {
@@ -653,7 +649,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
       if (volatile || isInert) return isUp && write(event, data) ? "sent" : "dropped";
-      const message = { event, data, size: JSON.stringify([event, data]).length, at: now() };
+      const message = { event, data, size: JSON.stringify([event, data]).length, at: time() };
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
@@ -662,12 +658,15 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
 }
 function added(set, item) {
   set.add(item);
-  return () => void set.delete(item);
+  return () => {
+    set.delete(item);
+    item.length = 0;
+  };
 }
 
 // scripts/static.ts
-function connect(url, options2 = {}) {
-  const client = createClient({ ...options2, url });
+function connect(url, options = {}) {
+  const client = createClient({ ...options, url });
   client.connect();
   return client;
 }
