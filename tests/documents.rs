@@ -95,7 +95,10 @@ fn every_promise_names_an_existing_test() {
     assert!(attacks.is_sorted_by_key(|(number, _)| *number) && attacks.iter().all(|(_, names)| !names.is_empty()));
     for (first, names) in rows(&text) {
         for name in names {
-            assert!(tests.contains(name) || is_titled_test(name), "row {first} of docs/PROOF.md names {name}, and there is no such test");
+            assert!(
+                tests.contains(name) || is_titled_test(name),
+                "row {first} of docs/PROOF.md names {name}, and there is no such test"
+            );
         }
     }
 }

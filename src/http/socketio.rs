@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     config::{Config, Protocol, Transport},
-    event::Value,
+    event::{Payload, Value},
     protocol::{
         admission::Admission,
         endpoint::Endpoint,
@@ -187,14 +187,15 @@ impl SocketIoHandler {
         let deflate = websocket.as_ref().and_then(|(_, agreed)| agreed.deflate);
         let connection = self.sessions.connection(endpoint.limits(), deflate);
         let accepted = pending(&connection, permit);
-        let (handler, raw): (Rc<dyn MessageHandler>, Option<(Rc<RawSession>, _)>) = match endpoint.protocol() {
-            Protocol::EngineIo => {
-                let raw = RawSession::admit(&self.admission, endpoint, &head, route, &connection).await;
-                let (raw, hello) = raw?;
-                let raw = Rc::new(raw);
-                (Rc::clone(&raw) as Rc<dyn MessageHandler>, Some((raw, hello)))
-            }
-            _ => (SocketIoNamespaces::new(&self.admission, endpoint, &head, route)?, None),
+        // Without Socket.IO: the session, and the client's first message.
+        let mut raw: Option<(Rc<RawSession>, Option<Payload>)> = None;
+        let handler: Rc<dyn MessageHandler> = if endpoint.protocol() == Protocol::EngineIo {
+            let (session, hello) = RawSession::admit(&self.admission, endpoint, &head, route, &connection).await?;
+            let session = Rc::new(session);
+            raw = Some((Rc::clone(&session), hello));
+            session
+        } else {
+            SocketIoNamespaces::new(&self.admission, endpoint, &head, route)?
         };
         let upgrades = serving.transports.contains(&Transport::Websocket);
         let (session, open) = self.sessions.open(Rc::clone(&connection), handler, websocket.is_none(), upgrades);
@@ -212,7 +213,7 @@ impl SocketIoHandler {
             }
         };
         if let Some((raw, hello)) = raw {
-            raw.opened(&session, hello);
+            raw.opened(&session, hello.as_ref());
         }
         Ok(response)
     }

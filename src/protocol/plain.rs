@@ -73,7 +73,7 @@ pub async fn admit(
                 (Accepted { subprotocol: own.or(of_token), headers: Vec::new() }, None)
             }
         };
-        session.opened(hello, call);
+        session.opened(hello.as_ref(), call);
         Ok(accepted)
     };
     admission.in_time(work).await

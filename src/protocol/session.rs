@@ -113,8 +113,10 @@ impl Session {
 
     /// The connection is open: sends its first message, goes on with the call that accepted it, runs the consumers'
     /// `on_connect`, releases the member, then enters presence.
-    pub fn opened(self: &Rc<Self>, hello: Option<Payload>, call: Option<RunningCall>) {
-        hello.iter().for_each(|hello| self.outlet.send(hello));
+    pub fn opened(self: &Rc<Self>, hello: Option<&Payload>, call: Option<RunningCall>) {
+        if let Some(hello) = hello {
+            self.outlet.send(hello);
+        }
         self.expect_login(&self.services.logins);
         let mut agenda = Agenda::new();
         agenda.extend(call.map(|call| (call.index, Work::Follow(call))));

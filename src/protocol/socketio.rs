@@ -275,7 +275,7 @@ impl SocketIoNamespaces {
                 }
                 session.settle();
                 engine.send(&packet::connected(&namespace.name, &id.text()));
-                session.opened(hello, None);
+                session.opened(hello.as_ref(), None);
             }
             Err(refusal) => {
                 self.remove(&engine, &namespace.name);

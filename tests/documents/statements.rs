@@ -190,7 +190,10 @@ fn every_entry_is_in_its_page_once_and_names_an_existing_test() {
 /// of a constant and of the page stay the same. In a file of tests of JavaScript the text must be a title.
 fn is_in_the_source(entry: &str) -> bool {
     let read = |file: &str| fs::read_to_string(super::root().join(file));
-    entry.split_once(": ").filter(|(file, _)| !file.contains(".test.")).is_some_and(|(file, text)| read(file).is_ok_and(|source| source.contains(text)))
+    entry
+        .split_once(": ")
+        .filter(|(file, _)| !file.contains(".test."))
+        .is_some_and(|(file, text)| read(file).is_ok_and(|source| source.contains(text)))
 }
 
 /// Numbers and words that promise nothing of the program: an example, a reference to another page, a fact about another

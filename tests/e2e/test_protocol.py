@@ -2,12 +2,14 @@
 
 import asyncio
 import functools
+import inspect
 import json
 import re
 import signal
 
 import pytest
 import stack
+from rig import reference
 from rig.client import until
 from rig.deadline import in_time
 from rig.demo import mint, mint_access
@@ -18,6 +20,8 @@ from rig.system import API_KEY
 VECTORS = json.loads((stack.ROOT / "docs" / "protocol-vectors.json").read_text())
 PAGE = (stack.ROOT / "docs" / "PROTOCOL.md").read_text()
 CONNECTIONS = {vector["name"]: vector for vector in VECTORS["connections"]}
+#: The numbers that the client here has unless it is told others.
+DEFAULTS = inspect.signature(Reference).parameters
 PRESETS = {"plain": ["feed", "parking", "attendance"]}
 PATTERNS = {
     "<id>": r"[A-Za-z0-9_-]{20}",
@@ -228,6 +232,86 @@ def test_the_page_has_the_codes_and_frames_of_the_vectors():
         assert len(events) > 2, events
         missing = {event for event in events - {"hello", "gap"} if event not in row}
         assert missing == set(), f"{preset}: the page does not name them"
+
+
+#: Numbers of the page, each with the constant of the JavaScript client and that of the client here.
+NUMBERS = {
+    'Show "connected" only when it has lived for 30 ms': ("SHOWN = 30;", None),
+    "Ask for a token before each attempt, and allow it 10 s": ("TOKEN = 10_000;", reference.TOKEN_TIMEOUT == 10),
+    "Give up after 20 s, not sooner": (None, reference.CONNECT_TIMEOUT == 20),
+    "after 25 s without any frame: send `ping`": (None, DEFAULTS["idle"].default == 25),
+    "no frame within 10 s: drop the connection": (None, DEFAULTS["patience"].default == 10),
+    "If the timer was late (more than 50 s since it was set": (None, 2 * DEFAULTS["idle"].default == 50),
+    "comes to the foreground after 30 s or more": ("SLEEP = 30_000;", None),
+    "send `ping` with a deadline of 5 s": ("WAKE = 5_000;", None),
+    "wait a random time up to 2 s first": ("SOON = 2_000;", None),
+    "it is 0 again after a connection has been open for 5 s": (None, reference.STABLE_AFTER == 5),
+    "at least 250 ms after the attempt before": ("APART = 250;", delay("retry", 0, 0) == 0.25),
+    "as `retry`, and at least 5 s": ("LATER = 5_000;", delay("retry-later", 0, 0) == 5),
+    "The same verdict again within 10 s: `unauthorized`": ("DOUBT = 10_000;", None),
+    "In the background once a minute is enough": ("MINUTE = 60_000;", None),
+    "(random up to 500 ms)": ("WAKING = 500;", None),
+    "After three such attempts in a row": ("REFUSED = 3;", None),
+    "`retry` three times, then `failed`": ("UNKNOWN = 3;", reference.UNKNOWN_RETRIES == 3),
+    "at most 100 messages, 256 KiB and 30 s of them": (
+        "AGE = 30_000;",
+        (reference.QUEUED, reference.QUEUED_BYTES, reference.QUEUED_SECONDS) == (100, 256 * 1024, 30),
+    ),
+}
+
+
+@pytest.mark.parametrize("phrase", NUMBERS)
+def test_the_page_has_the_numbers_of_both_clients(phrase):
+    in_javascript, is_here = NUMBERS[phrase]
+    assert phrase in PAGE
+    numbers = (stack.ROOT / "clients" / "core" / "src" / "numbers.ts").read_text()
+    assert in_javascript is None or f"export const {in_javascript}" in numbers
+    assert is_here is not False
+
+
+def test_the_page_has_the_reasons_of_gaps():
+    said = re.search(r"^Reasons are (.*); treat an unknown one alike", PAGE, re.MULTILINE)[1]
+    schema = json.loads((stack.ROOT / "clients" / "schemas" / "shared.json").read_text())
+    assert re.findall(r"`(\w+)`", said) == schema["$defs"]["GapReason"]["enum"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "event", "data"),
+    [
+        ('{"event":"a","data":1,"type":"b"}', "a", 1),
+        ('{"type":"b","x":2}', "b", {"type": "b", "x": 2}),
+        ('{"event":7,"type":"b"}', "b", {"event": 7, "type": "b"}),
+        ('{"x":1}', "", {"x": 1}),
+        ("[1]", "", [1]),
+        ("not JSON", "", "not JSON"),
+    ],
+)
+def test_a_client_of_the_page_reads_both_forms_and_others_have_no_name(frame, event, data):
+    assert Reference._named(frame) == (event, data)
+
+
+async def test_a_client_of_the_page_waits_when_the_request_for_a_token_fails():
+    async def token() -> str:
+        raise OSError("no network")
+
+    client = Reference("ws://127.0.0.1:9/ws/", token=token).start()
+    await until(lambda: client.ends, "the attempt")
+    assert client.ends[0][1] == "retry" and client.status == "reconnecting"
+    await client.stop()
+
+
+async def test_a_client_of_the_page_asks_for_a_fresh_token_once_and_then_stops(world):
+    node = world.node({"node": "plain", "steps": []})
+    asked = []
+
+    async def token() -> str:
+        asked.append(len(asked))
+        return mint("not the key of anything, and as long as one", user_id=str(len(asked)))
+
+    client = Reference(f"ws://{stack.LOOPBACK}:{node.port}/ws/notifications/", token=token).start()
+    await until(lambda: client.status == "unauthorized", "the end")
+    assert (asked, client.ends) == ([0, 1], [((4401, "no valid token"), "expired")] * 2)
+    await client.stop()
 
 
 async def test_a_client_of_the_page_comes_back_to_another_node_and_loads_what_it_missed(system):

@@ -2,7 +2,7 @@
 // becomes an input of the machine, and its effects are carried out here.
 
 import { Disconnected, guarded } from "./errors.js";
-import { always, page } from "./lifecycle.js";
+import { page } from "./lifecycle.js";
 import { deadline, initial, step } from "./machine.js";
 import type { Kind } from "./interest.js";
 import { FOREVER, REQUEST } from "./numbers.js";
@@ -25,11 +25,16 @@ export function createClient<E = Events>(
   options: Options = {},
   { now = Date.now, random = Math.random, later = setTimeout, cancel = clearTimeout as Clock["cancel"] }: Partial<Clock> = {},
 ): Client<E> {
-  const transport = options.transport ?? webSocket();
-  const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options;
-  // A server renders pages, and keeps no connection for them.
-  const lifecycle = options.lifecycle ?? (globalThis.document ? page : transport.anywhere ? always : null);
-  let { log } = options;
+  const {
+    transport = webSocket(),
+    dialect = transport.dialect,
+    url = "/",
+    tokenIn = transport.tokenIn,
+    // A server renders pages, and keeps no connection for them.
+    lifecycle = globalThis.document ? page : undefined,
+  } = options;
+  const isInert = !lifecycle && !transport.anywhere;
+  let { token, log } = options;
   try {
     if (localStorage["channelgate"] === "debug") log ??= console.debug;
   } catch {
@@ -38,7 +43,6 @@ export function createClient<E = Events>(
   const listeners = new Set<[() => void]>();
   const handlers = new Set<[name: string, handler: (data: never, meta: Meta) => void]>();
   const loaders = new Set<[(missed: Missed, signal: AbortSignal) => void | Promise<void>]>();
-  let { token } = options;
   let state = initial(options);
   let connection: Connection | null = null;
   let asking: AbortController | undefined;
@@ -67,8 +71,8 @@ export function createClient<E = Events>(
       if (!loaders.size) return input("ran", null);
       const { signal } = (loading = new AbortController());
       void Promise.allSettled([...loaders].map(async ([loader]) => loader(missed, signal))).then((results) => {
-        const failed = results.find(({ status }) => status === "rejected");
-        if (failed) log?.("channelgate: onMissed failed", failed);
+        const failed = results.find((result) => "reason" in result);
+        if (failed) log?.("onMissed failed", failed);
         if (!signal.aborted) input("ran", !failed);
       });
     },
@@ -77,15 +81,17 @@ export function createClient<E = Events>(
 
   /** One step of the machine, its effects, and what follows from the new state. */
   function input(...what: Input): void {
-    if (!lifecycle) return;
+    if (isInert) return;
     const { view } = state;
     const [next, todo] = step(state, what, now(), random());
     state = next;
     // The page matters as long as there is, or may be again, a connection.
     if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
     else if (!unwatch) {
-      unwatch = lifecycle.watch((what) => input(what)) as () => undefined;
-      [state] = step(state, ["page", lifecycle.online(), lifecycle.hidden()], state.now, 0);
+      unwatch = lifecycle?.watch((what) => input(what)) as (() => undefined) | undefined;
+      const online = lifecycle?.online() ?? null;
+      if (online !== null) input(online ? "online" : "offline");
+      if (lifecycle?.hidden()) input("hidden");
     }
     const before = line;
     line = `channelgate: ${state.status}, ${state.recovery}`;
@@ -99,10 +105,9 @@ export function createClient<E = Events>(
 
   async function ask(why: TokenContext["why"]): Promise<void> {
     const { signal } = (asking = new AbortController());
-    const { attempt } = state;
     const mine = (...what: Input) => signal.aborted || input(...what);
     try {
-      const given = typeof token === "function" ? await token({ attempt, why, signal }) : token;
+      const given = typeof token === "function" ? await token({ attempt: state.attempt, why, signal }) : token;
       const address = typeof url === "function" ? await url() : url;
       if (given === null) throw new Unauthorized("no token");
       if (mine("ready")) return;
@@ -115,9 +120,9 @@ export function createClient<E = Events>(
         },
       ));
     } catch (error) {
-      const { name, message = String(error), after } = Object(error) as { name?: string; message?: string; after?: number };
+      const { message = String(error), after } = Object(error) as { message?: string; after?: number };
       // An error of the transport may quote the token.
-      if (state.phase === "opening") mine("closed", 0, `invalid url or token (${name})`, "failed", "config");
+      if (state.phase === "opening") mine("closed", 0, "invalid url or token", "failed", "config");
       else mine("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
     }
   }
@@ -167,15 +172,13 @@ export function createClient<E = Events>(
     want: (kind, name) => held("want", kind, name),
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
-      if (volatile || !lifecycle) return isUp && write(event, data) ? "sent" : "dropped";
+      if (volatile || isInert) return isUp && write(event, data) ? "sent" : "dropped";
       const message: Queued = { event, data, size: JSON.stringify([event, data]).length, at: now() };
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
-    async request(event, data, { timeout = REQUEST, signal } = {}) {
-      if (!connection?.request) throw new Disconnected("no connection that acknowledges");
-      return connection.request(event, data, timeout, signal) as never;
-    },
+    request: (event, data, { timeout = REQUEST, signal } = {}) =>
+      (connection?.request?.(event, data, timeout, signal) ?? Promise.reject(new Disconnected("no acknowledgement"))) as Promise<never>,
   };
 }
 

@@ -5,7 +5,7 @@ import type { Draft } from "./state.js";
 /** Asks for a sign of life; a transport without pings looks at a heartbeat of its own. */
 export function ping(m: Draft, timeout: number): void {
   if (m.phase !== "up" || (m.pings && !m.answers)) return;
-  m.effect("ping");
+  m.do("ping");
   m.pinged = m.now;
   if (m.pings) m.at.pong = m.now + timeout;
 }

@@ -3,7 +3,6 @@
 export { createClient } from "./client.js";
 export { notifications, typed } from "./dialect.js";
 export { Disconnected, TimedOut } from "./errors.js";
-export { always } from "./lifecycle.js";
 export { Unauthorized, wsToken } from "./token.js";
 export type * from "./types.js";
 export { webSocket } from "./websocket.js";

@@ -29,6 +29,3 @@ export const page: Lifecycle = {
     return () => end.abort();
   },
 };
-
-/** Where there is no page: the network is not known, and nothing sleeps. Makes a client connect in Node or a worker. */
-export const always: Lifecycle = { online: () => null, hidden: () => false, watch: () => () => undefined };

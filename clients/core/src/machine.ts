@@ -5,7 +5,7 @@ import { pause } from "./backoff.js";
 import { verdictOf } from "./closecodes.js";
 import { alive, beat, ping } from "./heartbeat.js";
 import { counted } from "./interest.js";
-import { AGE, APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
+import { APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
 import { fresh, interrupt, miss, notice, ran, recover } from "./recovery.js";
@@ -32,9 +32,9 @@ const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 
 /** What happens when something is due; in this order, if several things are. */
 const due: Record<Timer, (m: Draft, at: number) => void> = {
-  release(m) {
+  linger(m) {
     const wanted = new Map(m.wanted);
-    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.effect("tell", one, false);
+    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
     m.wanted = wanted;
     if (m.users !== 0) return;
     m.users = undefined;
@@ -52,17 +52,13 @@ const due: Record<Timer, (m: Draft, at: number) => void> = {
     begin(m);
   },
   show,
-  expire: (m) => enqueue(m, m.queue),
   stable(m) {
-    m.attempt = m.unknown = 0;
+    m.attempt = m.odd = 0;
   },
   beat,
   recover,
   retry: attempt,
 };
-const TIMERS = Object.keys(due) as Timer[];
-const NEVER = Object.fromEntries(TIMERS.map((name) => [name, Infinity])) as Record<Timer, number>;
-
 const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = {
   connect(m) {
     if (m.phase === "off") restart(m);
@@ -74,7 +70,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   },
   acquire(m, change) {
     m.users = (m.users ?? 0) + change;
-    if (change < 0) m.at.release = m.now + (m.linger ?? 0);
+    if (change < 0) m.at.linger = m.now + (m.linger ?? 0);
     else if (m.users === 1) rules.connect(m);
   },
   token(m) {
@@ -85,18 +81,19 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     m.at.connect = m.now + (m.connectTimeout ?? 20_000);
   },
   opened(m, pings, known) {
-    m.recovered = m.wasOpen ? false : null;
+    enqueue(m, m.queue);
+    m.recovered = m.heard ? false : null;
     Object.assign(m, known);
     m.phase = "up";
-    m.pings = pings;
     m.answers = !!m.heartbeat;
+    m.pings = pings;
     m.refused = 0;
-    if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
+    m.doubt = Math.min(m.doubt, m.now + DOUBT);
     m.at.connect = Infinity;
     m.at.show = m.now + SHOWN;
     m.at.stable = m.now + (m.stableAfter ?? 5_000);
-    for (const one of m.wanted.values()) m.effect("tell", one, true);
-    for (const message of m.queue) m.effect("send", message);
+    for (const one of m.wanted.values()) m.do("tell", one, true);
+    for (const message of m.queue) m.do("send", message);
   },
   pong(m) {
     m.latency = m.now - m.pinged;
@@ -111,7 +108,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   },
   closed,
   send(m, message) {
-    if (m.phase === "up") m.effect("send", message);
+    if (m.phase === "up") m.do("send", message);
     // A server that refuses accepts and closes at once; it has read nothing.
     if (!m.shown) enqueue(m, [...m.queue, message]);
   },
@@ -121,24 +118,21 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   want(m, kind, name, change) {
     const { size } = m.wanted;
     m.wanted = counted(m.wanted, kind, name, change);
-    if (change < 0) m.at.release = m.now + (m.linger ?? 0);
-    else if (m.phase === "up" && m.wanted.size > size) m.effect("tell", { kind, name }, true);
+    if (change < 0) m.at.linger = m.now + (m.linger ?? 0);
+    else if (m.phase === "up" && m.wanted.size > size) m.do("tell", { kind, name }, true);
   },
   ran,
   fresh,
   tick(m) {
     const isLate = deadline(m) < m.now - SLEEP;
-    for (const name of TIMERS) {
-      const at = m.at[name];
-      if (at > m.now) continue;
-      m.at[name] = Infinity;
-      due[name](m, at);
+    for (const name in due) {
+      const at = m.at[name as Timer] as number;
+      if (at <= m.now) {
+        m.at[name as Timer] = Infinity;
+        due[name as Timer](m, at);
+      }
     }
     if (isLate) wake(m);
-  },
-  page(m, online, isHidden) {
-    m.online = online;
-    m.hidden = isHidden ? m.now : 0;
   },
   online(m) {
     m.online = true;
@@ -149,9 +143,9 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     ping(m, WAKE);
   },
   visible(m) {
-    const slept = m.now - m.hidden >= SLEEP;
+    const { hidden } = m;
     m.hidden = 0;
-    if (slept || m.phase !== "up") wake(m);
+    if (m.phase !== "up" || m.now - hidden >= SLEEP) wake(m);
   },
   hidden(m) {
     m.hidden = m.now;
@@ -177,13 +171,13 @@ export function initial(config: Config): State {
     view: IDLE,
     phase: "off",
     end: "idle",
-    at: NEVER,
+    at: { linger: Infinity },
     wanted: new Map(),
     queue: [],
     lost: 0,
-    logged: 0,
     why: "first",
     tried: 0,
+    hidden: 0,
   };
   // What an attempt sets before it is read.
   return begun as State;
@@ -192,7 +186,7 @@ export function initial(config: Config): State {
 /** `random`: from 0 to 1, for all that is left to chance in this step. */
 export function step(state: State, [name, ...input]: Input, now: number, random: number): readonly [State, readonly Effect[]] {
   const effects: Effect[] = [];
-  const m: Draft = { ...state, at: { ...state.at }, now, random, effect: (...effect) => effects.push(effect) };
+  const m: Draft = { ...state, at: { ...state.at }, now, random, do: (...effect) => effects.push(effect) };
   (rules[name] as (m: Draft, ...input: unknown[]) => void)(m, ...input);
   look(m);
   return [m, effects];
@@ -207,17 +201,17 @@ export function deadline(state: State): number {
 function look(m: Draft): void {
   const status = m.shown
     ? "open"
-    : (m.end ?? (m.online === false ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting"));
+    : (m.end ?? (m.online === false ? "offline" : m.heard || m.reason ? "reconnecting" : "connecting"));
   if (status !== m.status) m.since = m.now;
   m.status = status;
-  m.retryAt = m.at.retry < Infinity ? m.at.retry : null;
+  m.retryAt = m.phase === "waiting" ? (m.at.retry as number) : null;
   m.queued = m.queue.length;
   if (KEYS.some((key) => m[key] !== m.view[key])) m.view = Object.freeze(Object.fromEntries(KEYS.map((key) => [key, m[key]]))) as unknown as Snapshot;
 }
 
 /** Tries anew, and forgets what failed before. */
 function restart(m: Draft): void {
-  m.attempt = m.unknown = m.refused = m.doubtful = 0;
+  m.attempt = m.odd = m.refused = m.doubt = 0;
   m.end = null;
   begin(m);
 }
@@ -225,25 +219,27 @@ function restart(m: Draft): void {
 /** The next attempt is made at this time, though never sooner than APART after the one before. */
 function begin(m: Draft, at = 0): void {
   drop(m, "waiting");
-  m.at.retry = Math.max(at, m.tried + APART);
-  if (m.at.retry <= m.now) attempt(m);
+  const next = Math.max(at, m.tried + APART);
+  if (next > m.now) m.at.retry = next;
+  else attempt(m);
 }
 
 function attempt(m: Draft): void {
   m.phase = "asking";
   m.tried = m.now;
-  m.at.retry = Infinity;
   m.at.connect = m.now + TOKEN;
-  m.effect("ask", m.why);
+  m.do("ask", m.why);
 }
 
 /** Ends the connection or the attempt, if there is one; nothing of it counts any more. */
 function drop(m: Draft, phase: Phase): void {
-  m.effect("drop");
+  m.do("drop");
   m.phase = phase;
   m.shown = false;
   m.pinged = 0;
-  m.at = { ...NEVER, release: m.at.release, expire: m.at.expire };
+  m.at = { linger: m.at.linger };
+  // What has become too old meanwhile.
+  enqueue(m, m.queue);
 }
 
 function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
@@ -253,8 +249,7 @@ function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
 
 /** The application ends it. */
 function leave(m: Draft): void {
-  if (m.end === "idle") return;
-  interrupt(m);
+  if (m.missed) interrupt(m, "missed");
   stop(m, "closed");
 }
 
@@ -263,7 +258,6 @@ function show(m: Draft): void {
   m.shown = true;
   if (m.recovered === false) miss(m, "reconnected", m.heard, m.reason?.code === 1012);
   else recover(m);
-  m.wasOpen = true;
   m.end = m.reason = null;
   m.why = "retry";
   enqueue(m, []);
@@ -271,7 +265,7 @@ function show(m: Draft): void {
 }
 
 function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reason["kind"] = code === 1006 ? "network" : "closed", after = 0): void {
-  const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
+  const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.odd++ < UNKNOWN ? "retry" : "failed");
   if (m.shown) m.drops += 1;
   if (m.phase === "opening") {
     m.why = "refused";
@@ -279,15 +273,15 @@ function closed(m: Draft, code: number, text: string, said?: Verdict, kind: Reas
     // The browser does not say why a handshake failed: the server refused, or there is no network.
     if (m.refused >= REFUSED) {
       kind = "refused";
-      text = `never opened: check url, token, origins, server ${text}`;
+      text = `never opened: check url, token, origins ${text}`;
     }
   }
   m.reason = { kind, ...(code && { code }), text };
   drop(m, "waiting");
-  if (code === 1013 && m.wasOpen) miss(m, "gap", m.heard, false, text);
+  if (code === 1013 && m.heard) miss(m, "gap", m.heard, false, text);
   if (verdict.startsWith("retry")) retry(m, verdict, after);
-  else if (verdict === "expired" && m.now >= m.doubtful) {
-    m.doubtful = Infinity;
+  else if (verdict === "expired" && m.now >= m.doubt) {
+    m.doubt = Infinity;
     m.why = "expired";
     begin(m);
   } else stop(m, verdict === "expired" ? "unauthorized" : (verdict as "failed"));
@@ -308,21 +302,20 @@ function retry(m: Draft, verdict: Verdict, after: number): void {
 /** The page or the device has slept, or the network is back: an open connection has to show that it is. */
 function wake(m: Draft): void {
   ping(m, WAKE);
-  if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
+  if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry as number, m.now + m.random * WAKING));
 }
 
 /** Keeps what the limits allow, and counts the rest. */
 function enqueue(m: Draft, messages: readonly Queued[]): void {
   // What has been written is not lost yet.
   m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
-  m.at.expire = (m.queue[0]?.at ?? Infinity) + (m.outbox?.age ?? AGE);
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;
   const text = `${m.lost} messages were not sent`;
-  if (m.now >= m.logged + LOG) {
+  if (!(m.now < m.logged + LOG)) {
     m.logged = m.now;
-    m.effect("lost", text);
+    m.do("lost", text);
   }
   miss(m, "outbox", (messages[0] as Queued).at, false, text);
 }

@@ -34,5 +34,3 @@ export const REFUSED = 3;
 export const UNKNOWN = 3;
 /** No timer is set for longer: `setTimeout` takes 2³¹ ms at most. */
 export const FOREVER = 1e9;
-/** So old may a message of the outbox be. */
-export const AGE = 30_000;

@@ -1,6 +1,5 @@
 // Messages that wait for the connection: bounded in number, size and age, and each one that is lost is counted.
 
-import { AGE } from "./numbers.js";
 import type { Options } from "./types.js";
 
 /** A message that has not been written; `size` is the length of its JSON. */
@@ -12,7 +11,7 @@ export interface Queued {
 }
 
 /** The messages that may go on waiting: the newest within the limits. The others, the oldest first, are lost. */
-export function kept(queue: readonly Queued[], now: number, { messages = 100, bytes = 256 * 1024, age = AGE }: Options["outbox"] & object = {}): readonly Queued[] {
+export function kept(queue: readonly Queued[], now: number, { messages = 100, bytes = 256 * 1024, age = 30_000 }: Options["outbox"] & object = {}): readonly Queued[] {
   let sum = 0;
   const isKept = ({ size, at }: Queued, index: number) => (sum += size) <= bytes && index < messages && now - at < age;
   return [...queue].reverse().filter(isKept).reverse();

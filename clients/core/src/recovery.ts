@@ -15,19 +15,16 @@ export function miss(m: Draft, reason: Missed["reason"], since: number, isShared
     since: Math.min(before.since, since),
     until: m.now,
   };
-  interrupt(m);
-  m.recovery = "missed";
+  interrupt(m, "missed");
   // All clients would load the same in the same second.
   if (isShared) m.at.recover = m.now + m.random * SOON;
   else recover(m);
 }
 
 /** Handlers that run have been overtaken. */
-export function interrupt(m: Draft): void {
-  if (m.recovery === "recovering") {
-    m.effect("abort");
-    m.recovery = "missed";
-  }
+export function interrupt(m: Draft, recovery: "missed" | "live"): void {
+  if (m.recovery === "recovering") m.do("abort");
+  m.recovery = recovery;
   m.reruns = 0;
   m.at.recover = Infinity;
 }
@@ -36,7 +33,7 @@ export function interrupt(m: Draft): void {
 export function recover(m: Draft): void {
   if (m.recovery !== "missed" || !m.shown) return;
   m.recovery = "recovering";
-  m.effect("recover", m.missed as Missed);
+  m.do("recover", m.missed as Missed);
 }
 
 /** All handlers have succeeded; one has failed; there was none (null). */
@@ -48,10 +45,9 @@ export function ran(m: Draft, ok: boolean | null): void {
 
 /** What is shown has been loaded anew. */
 export function fresh(m: Draft): void {
-  interrupt(m);
+  interrupt(m, "live");
   m.missed = null;
   m.lost = 0;
-  m.recovery = "live";
 }
 
 /** Frames for the client itself: who serves it, and events that were lost. */

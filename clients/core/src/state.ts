@@ -8,11 +8,13 @@ import type { ConnectionEvents, Missed, Options, Reason, Snapshot, TokenContext,
 export type Config = Pick<Options, "backoff" | "heartbeat" | "outbox" | "connectTimeout" | "stableAfter" | "linger" | "closeCodes">;
 
 /**
- * What is due at a time: `expire` a message is too old, `release` what has no users any more ends, `connect` the end of a
+ * What is due at a time: `linger` what has no users any more ends, `connect` the end of a
  * token request or handshake, `pong` the end of waiting for an answer, `show` the connection counts as open, `stable` the
  * back-off begins anew, `beat` a ping, `recover` the handlers of `onMissed` start, `retry` the next attempt.
  */
-export type Timer = "expire" | "release" | "connect" | "pong" | "show" | "stable" | "beat" | "recover" | "retry";
+export type Timer = "linger" | "connect" | "pong" | "show" | "stable" | "beat" | "recover" | "retry";
+
+export type Timers = { linger: number } & Partial<Record<Timer, number>>;
 
 /** `off`: nothing is tried. `asking`: for a token. `up`: the socket is open. `away`: the page was put aside. */
 export type Phase = "off" | "waiting" | "asking" | "opening" | "up" | "away";
@@ -24,8 +26,8 @@ export interface State extends Snapshot, Config {
   readonly phase: Phase;
   /** The status while nothing is tried, or while it is tried in the background. */
   readonly end: "idle" | "closed" | "failed" | "unauthorized" | null;
-  /** When something is due; Infinity: it is not. */
-  readonly at: Readonly<Record<Timer, number>>;
+  /** When something is due; without it, or Infinity: it is not. */
+  readonly at: Readonly<Timers>;
   /** undefined: `connect()` has no users to count. */
   readonly users: number | undefined;
   readonly wanted: Interests;
@@ -35,20 +37,19 @@ export interface State extends Snapshot, Config {
   readonly logged: number;
   readonly why: TokenContext["why"];
   /** Retries after a code that the table does not have, and attempts in a row that never opened. */
-  readonly unknown: number;
+  readonly odd: number;
   readonly refused: number;
   /** Until when another "expired" means that a fresh token does not help. */
-  readonly doubtful: number;
+  readonly doubt: number;
   /** When the last attempt began. */
   readonly tried: number;
   readonly shown: boolean;
-  readonly wasOpen: boolean;
   /** Since when the page is hidden; 0: it is not. */
   readonly hidden: number;
   /** Whether the connection can ask for signs of life, and whether its server answers. */
   readonly pings: boolean;
   readonly answers: boolean;
-  /** When the last frame came, and when a ping was sent whose answer has not come. */
+  /** When the last frame came, or the connection was shown; undefined until then. And when a ping was sent whose answer has not come. */
   readonly heard: number;
   readonly pinged: number;
   /** Runs of the handlers of `onMissed` that have failed, one after the other. */
@@ -84,8 +85,7 @@ export interface Inputs {
   ran: [ok: boolean | null];
   fresh: [];
   tick: [];
-  /** What the page says of itself. */
-  page: [online: boolean | null, isHidden: boolean];
+  /** What the page says of itself, also when it begins to be watched. */
   online: [];
   offline: [];
   visible: [];
@@ -113,7 +113,7 @@ export type Effect = { [K in keyof Effects]: readonly [K, ...Effects[K]] }[keyof
 
 /** A copy of the state that a step works on. */
 export type Draft = { -readonly [K in keyof State]: State[K] } & {
-  at: Record<Timer, number>;
+  at: Timers;
   random: number;
-  effect: (...effect: Effect) => void;
+  do: (...effect: Effect) => void;
 };

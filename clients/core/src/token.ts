@@ -19,7 +19,7 @@ export function wsToken(
     const { status } = response;
     const text = `${url}: ${status}`;
     if (status === 401 || status === 403) throw new Unauthorized(text);
-    if (!response.ok) throw Object.assign(new Error(text), { after: Number(response.headers.get("Retry-After")) * 1_000 });
+    if (!response.ok) throw Object.assign(new Error(text), { after: (response.headers.get("Retry-After") as unknown as number) * 1_000 });
     return ((await response.json()) as Record<string, string>)[field] ?? null;
   };
 }

@@ -139,8 +139,8 @@ export interface Transport {
   /** The dialect of servers with this transport, unless the application has another one. */
   readonly dialect: Dialect;
   /**
-   * Whether it was made for use without a page. On a server (no `document`, and no `lifecycle` in the options) a client
-   * connects with such a transport only.
+   * Whether it is for use without a page. On a server (no `document`, and no `lifecycle` in the options) a client connects
+   * with such a transport only: `webSocket({ WebSocket })`, or `{ ...socketIo(), anywhere: true }`.
    */
   readonly anywhere?: boolean;
   /** Throws where no connection can be made of the request, for a reason that waiting does not change. */

@@ -17,7 +17,7 @@ export class Machine {
 
   constructor(options: Options = {}) {
     this.state = initial(options);
-    this.input("page", true, false);
+    this.input("online");
   }
 
   /** One input; `effects` are then those of this input. */

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 
-import { always, createClient, webSocket, type Client, type Options } from "@channelgate/client";
+import { createClient, webSocket, type Client, type Options } from "@channelgate/client";
 import { socketIo } from "@channelgate/client/socketio";
 
 import { Gate } from "../../tests/real/support/gate.js";
@@ -37,8 +37,8 @@ it("connects with a WebSocket class that it is given", async () => {
   expect(created).toEqual([{ id: 7 }]);
 });
 
-it("connects over Socket.IO with the lifecycle `always`", async () => {
-  const client = connect({ url: gate.url, transport: socketIo(), lifecycle: always });
+it("connects over Socket.IO with a transport that says so", async () => {
+  const client = connect({ url: gate.url, transport: { ...socketIo(), anywhere: true } });
   await until("open", () => client.snapshot().status === "open");
 });
 

@@ -29,8 +29,6 @@ export interface ComponentLabels {
   recovering: string;
   loadAnew: string;
 
-  /** The name of the region with the toasts. */
-  messages: string;
   dismiss: (title: string) => string;
   /** Names of the marks of errors, warnings and what is unread. */
   error: string;
@@ -38,6 +36,7 @@ export interface ComponentLabels {
   /** What is spoken instead of several messages. */
   newUpdates: Count;
 
+  /** The name of the region with the toasts, of the badge and of the list. */
   notifications: string;
   /** The name of the badge: "Notifications, 3 unread". */
   unreadCount: Count;
@@ -111,7 +110,6 @@ export const english: ComponentLabels = {
   missed: (from, to) => `Updates between ${from} and ${to} may be missing.`,
   recovering: "Loading missed updates",
   loadAnew: "Load anew",
-  messages: "Messages",
   dismiss: (title) => `Dismiss: ${title}`,
   error: "Error",
   warning: "Warning",

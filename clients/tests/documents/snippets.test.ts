@@ -63,3 +63,9 @@ it("every snippet of docs/clients and of the READMEs type-checks", () => {
   expect(snippets.length).toBeGreaterThan(pages.size);
   expect(errorsOf(snippets)).toEqual([]);
 }, 60_000);
+
+it("the snippet of README.md is the one that is tried with a real node", () => {
+  const [, shown] = /^```tsx\n([^]*?)^```/m.exec(readFileSync(join(clients, "../README.md"), "utf8")) ?? [];
+  const tried = readFileSync(join(clients, "tests/snippets/readme/app.tsx"), "utf8");
+  expect(tried.split("\n").slice(1).join("\n")).toBe(shown);
+});

@@ -78,7 +78,7 @@ impl RawSession {
     }
 
     /// The session is open, on this Engine.IO session.
-    pub fn opened(&self, carrier: &Rc<EngineSession>, hello: Option<Payload>) {
+    pub fn opened(&self, carrier: &Rc<EngineSession>, hello: Option<&Payload>) {
         if self.outlet.carrier.set(Rc::downgrade(carrier)).is_ok() {
             self.session.settle();
             self.session.opened(hello, None);

@@ -28,8 +28,8 @@ export function Figures({ figures, heading, children, ...props }: FiguresProps):
     "figures",
     "section",
     root,
-    heading && h("heading", "h3", null, heading),
+    heading && h("heading", "h3", {}, heading),
     facts(parts, figures.map(({ term, value, tone }) => [term, value ?? "–", { "data-tone": tone }])),
-    children && h("footer", "div", null, children),
+    children && h("footer", "div", {}, children),
   );
 }

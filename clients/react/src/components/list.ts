@@ -34,7 +34,6 @@ export interface NotificationListProps extends PartProps {
 export function NotificationList({ items, heading, children, onMarkAllRead, ...props }: NotificationListProps): ReactElement {
   const parts = useParts(props);
   const { h, labels, root } = parts;
-  const name = heading ?? labels.notifications;
   const shown = items.map(({ id, title, body, at, type, seen, data }) =>
     h(
       "item",
@@ -49,15 +48,15 @@ export function NotificationList({ items, heading, children, onMarkAllRead, ...p
   return h(
     "list",
     "section",
-    { ...root, "aria-label": name },
+    root,
     h(
       "header",
       "div",
-      null,
-      h("heading", "h3", null, name),
+      {},
+      h("heading", "h3", {}, heading ?? labels.notifications),
       children,
       onMarkAllRead && items.some((item) => item.seen === false) && button(h, labels.markAllRead, onMarkAllRead),
     ),
-    shown[0] ? h("items", "ul", null, shown) : h("empty", "p", null, labels.noNotifications),
+    shown[0] ? h("items", "ul", {}, shown) : h("empty", "p", {}, labels.noNotifications),
   );
 }

@@ -39,7 +39,7 @@ export interface ConnectedProps extends PartProps {
 type Attributes = AllHTMLAttributes<HTMLElement> & { key?: Key; ref?: Ref<HTMLElement>; [data: `data-${string}`]: unknown };
 
 /** Makes an element of a part: `h("title", "p", { dir: "auto" }, text)`. */
-export type MakePart = (part: Part, tag: string, attributes?: Attributes | null, ...children: ReactNode[]) => ReactElement;
+export type MakePart = (part: Part, tag: string, attributes: Attributes | null, ...children: ReactNode[]) => ReactElement;
 
 export interface Parts {
   h: MakePart;
@@ -109,11 +109,11 @@ export const facts = ({ h, labels }: Parts, entries: readonly (readonly [term: s
   h(
     "facts",
     "dl",
-    null,
+    {},
     entries.map(
       ([term, value, attributes]) =>
         value !== null &&
-        h("fact", "div", { key: term, ...attributes }, h("term", "dt", null, term), h("value", "dd", { key: value }, typeof value === "number" ? number(labels.locale, value) : value)),
+        h("fact", "div", { key: term, ...attributes }, h("term", "dt", {}, term), h("value", "dd", { key: value }, typeof value === "number" ? number(labels.locale, value) : value)),
     ),
   );
 

@@ -33,9 +33,9 @@ export function ConnectionStatus({ showDetails, onRetry, ...props }: ConnectionS
       h(
         "state",
         "p",
-        null,
+        {},
         mark(h, "icon"),
-        h("text", "span", null, labels.status[status], seconds > 0 && h("again", "span", null, labels.again(seconds))),
+        h("text", "span", {}, labels.status[status], seconds > 0 && h("again", "span", {}, labels.again(seconds))),
       ),
       needsUser(status) && button(h, labels.tryAgain, onRetry ?? (() => client.reconnect())),
       showDetails &&
@@ -79,5 +79,5 @@ export function MissedBanner({ load, ...props }: MissedBannerProps): ReactElemen
       setLoading(false);
     }
   };
-  return announced(props, text && h("missed", "div", { ...root, "data-busy": isBusy }, mark(h, "icon"), h("text", "p", null, text), !isBusy && button(h, labels.loadAnew, click)));
+  return announced(props, text && h("missed", "div", { ...root, "data-busy": isBusy }, mark(h, "icon"), h("text", "p", {}, text), !isBusy && button(h, labels.loadAnew, click)));
 }

@@ -48,5 +48,5 @@ export function Toasts(props: ToastsProps): ReactElement {
       h("dismiss", "button", { type: "button", "aria-label": labels.dismiss(title), onClick: ({ currentTarget }) => close(id, currentTarget.parentElement) }, "×"),
     ),
   );
-  return announced(props, isFirst && h("toasts", "section", { ...root, ref: setRegion, "aria-label": labels.messages }, h("items", "ol", null, shown)));
+  return announced(props, isFirst && h("toasts", "section", { ...root, ref: setRegion, "aria-label": labels.notifications }, h("items", "ol", {}, shown)));
 }

@@ -28,7 +28,6 @@ export const ar: Labels = {
   missed: (from, to) => `قد تكون هناك تحديثات مفقودة بين ${from} و${to}.`,
   recovering: "جارٍ تحميل ما فات",
   loadAnew: "تحميل من جديد",
-  messages: "الرسائل",
   dismiss: (title) => `إغلاق: ${title}`,
   error: "خطأ",
   warning: "تحذير",

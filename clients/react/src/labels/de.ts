@@ -28,7 +28,6 @@ export const de: Labels = {
   missed: (from, to) => `Aktualisierungen zwischen ${from} und ${to} fehlen möglicherweise.`,
   recovering: "Verpasstes wird geladen",
   loadAnew: "Neu laden",
-  messages: "Meldungen",
   dismiss: (title) => `Schließen: ${title}`,
   error: "Fehler",
   warning: "Warnung",

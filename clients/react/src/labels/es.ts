@@ -28,7 +28,6 @@ export const es: Labels = {
   missed: (from, to) => `Pueden faltar actualizaciones entre las ${from} y las ${to}.`,
   recovering: "Cargando lo que faltaba",
   loadAnew: "Cargar de nuevo",
-  messages: "Mensajes",
   dismiss: (title) => `Cerrar: ${title}`,
   error: "Error",
   warning: "Advertencia",

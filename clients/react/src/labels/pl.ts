@@ -28,7 +28,6 @@ export const pl: Labels = {
   missed: (from, to) => `Może brakować zmian między ${from} a ${to}.`,
   recovering: "Wczytywanie brakujących zmian",
   loadAnew: "Wczytaj ponownie",
-  messages: "Komunikaty",
   dismiss: (title) => `Zamknij: ${title}`,
   error: "Błąd",
   warning: "Ostrzeżenie",

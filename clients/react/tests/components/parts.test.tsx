@@ -3,6 +3,7 @@
 import { ChannelgateProvider } from "@channelgate/react";
 import { Badge, ConnectionStatus, Figures, MissedBanner, NotificationList } from "@channelgate/react/components";
 import type { Snapshot } from "@channelgate/client";
+import { createTestClient } from "@channelgate/client/testing";
 import { expect, it, vi } from "vitest";
 import { page, userEvent } from "vitest/browser";
 
@@ -107,6 +108,36 @@ it("offers it again when loading failed, and has no button while handlers load",
   client.become({ recovery: "recovering" });
   await expect.poll(() => element.querySelector("button")).toBeNull();
   expect(element.querySelector("[data-cg=missed]")?.textContent).toBe("Loading missed updates");
+});
+
+it("follows the real state machine: lost, missed, loaded anew, refused, tried again", async () => {
+  const client = createTestClient({ random: 0.5 });
+  const load = vi.fn();
+  const { element } = mount(
+    <ChannelgateProvider client={client}>
+      <ConnectionStatus />
+      <MissedBanner load={load} />
+    </ChannelgateProvider>,
+  );
+  const text = () => element.querySelector("[data-cg=state]")?.textContent?.replace(/\d+/, "#");
+  const banner = () => element.querySelector("[data-cg=missed] [data-cg=text]")?.textContent?.replace(/[\d:]+/g, "#").replace(/\s/g, " ");
+  await expect.poll(text).toBe("Connecting");
+  client.open();
+  await expect.poll(text).toBe("Connected");
+  expect(banner()).toBeUndefined();
+  client.drop();
+  await expect.poll(text).toBe("Reconnecting, again in # s");
+  client.open();
+  await expect.poll(banner).toMatch(/^Updates between # .M and # .M may be missing\.$/);
+  await page.getByRole("button", { name: "Load anew" }).click();
+  await expect.poll(banner).toBeUndefined();
+  expect(load).toHaveBeenCalledOnce();
+  expect(client.snapshot().recovery).toBe("live");
+  client.drop(4403);
+  await expect.poll(text).toBe("Session ended");
+  await page.getByRole("button", { name: "Try again" }).click();
+  client.open();
+  await expect.poll(text).toBe("Connected");
 });
 
 it.each([

@@ -50,7 +50,6 @@ var page = {
     return () => end.abort();
   }
 };
-var always = { online: () => null, hidden: () => false, watch: () => () => void 0 };
 
 // src/numbers.ts
 var APART = 250;
@@ -70,7 +69,6 @@ var REQUEST = 1e4;
 var REFUSED = 3;
 var UNKNOWN = 3;
 var FOREVER = 1e9;
-var AGE = 3e4;
 
 // src/backoff.ts
 function jitter(n, random, { base = 1e3, cap = 3e4 } = {}) {
@@ -99,7 +97,7 @@ function verdictOf(code) {
 // src/heartbeat.ts
 function ping(m, timeout) {
   if (m.phase !== "up" || m.pings && !m.answers) return;
-  m.effect("ping");
+  m.do("ping");
   m.pinged = m.now;
   if (m.pings) m.at.pong = m.now + timeout;
 }
@@ -122,7 +120,7 @@ function counted(wanted, kind, name, change) {
 }
 
 // src/outbox.ts
-function kept(queue, now, { messages = 100, bytes = 256 * 1024, age = AGE } = {}) {
+function kept(queue, now, { messages = 100, bytes = 256 * 1024, age = 3e4 } = {}) {
   let sum = 0;
   const isKept = ({ size, at }, index) => (sum += size) <= bytes && index < messages && now - at < age;
   return [...queue].reverse().filter(isKept).reverse();
@@ -138,23 +136,20 @@ function miss(m, reason, since, isShared, detail, groups = null) {
     since: Math.min(before.since, since),
     until: m.now
   };
-  interrupt(m);
-  m.recovery = "missed";
+  interrupt(m, "missed");
   if (isShared) m.at.recover = m.now + m.random * SOON;
   else recover(m);
 }
-function interrupt(m) {
-  if (m.recovery === "recovering") {
-    m.effect("abort");
-    m.recovery = "missed";
-  }
+function interrupt(m, recovery) {
+  if (m.recovery === "recovering") m.do("abort");
+  m.recovery = recovery;
   m.reruns = 0;
   m.at.recover = Infinity;
 }
 function recover(m) {
   if (m.recovery !== "missed" || !m.shown) return;
   m.recovery = "recovering";
-  m.effect("recover", m.missed);
+  m.do("recover", m.missed);
 }
 function ran(m, ok) {
   m.recovery = "missed";
@@ -162,10 +157,9 @@ function ran(m, ok) {
   else if (ok !== null) m.at.recover = m.now + AGAIN + jitter(m.reruns++, m.random, m.backoff);
 }
 function fresh(m) {
-  interrupt(m);
+  interrupt(m, "live");
   m.missed = null;
   m.lost = 0;
-  m.recovery = "live";
 }
 function notice(m, event, data) {
   const { v, node, id, reason, groups } = Object(data);
@@ -196,9 +190,9 @@ var IDLE = {
 };
 var KEYS = Object.keys(IDLE);
 var due = {
-  release(m) {
+  linger(m) {
     const wanted = new Map(m.wanted);
-    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.effect("tell", one, false);
+    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
     m.wanted = wanted;
     if (m.users === 0) leave(m);
   },
@@ -213,16 +207,13 @@ var due = {
     begin(m);
   },
   show,
-  expire: (m) => enqueue(m, m.queue),
   stable(m) {
-    m.attempt = m.unknown = 0;
+    m.attempt = m.odd = 0;
   },
   beat,
   recover,
   retry: attempt
 };
-var TIMERS = Object.keys(due);
-var NEVER = Object.fromEntries(TIMERS.map((name) => [name, Infinity]));
 var rules = {
   connect(m) {
     if (m.phase === "off") restart(m);
@@ -234,7 +225,7 @@ var rules = {
   },
   acquire(m, change) {
     m.users = (m.users ?? 0) + change;
-    if (change < 0) m.at.release = m.now + (m.linger ?? 0);
+    if (change < 0) m.at.linger = m.now + (m.linger ?? 0);
     else if (m.users === 1) rules.connect(m);
   },
   token(m) {
@@ -245,18 +236,19 @@ var rules = {
     m.at.connect = m.now + (m.connectTimeout ?? 2e4);
   },
   opened(m, pings, known) {
-    m.recovered = m.wasOpen ? false : null;
+    enqueue(m, m.queue);
+    m.recovered = m.heard ? false : null;
     Object.assign(m, known);
     m.phase = "up";
-    m.pings = pings;
     m.answers = !!m.heartbeat;
+    m.pings = pings;
     m.refused = 0;
-    if (m.doubtful === Infinity) m.doubtful = m.now + DOUBT;
+    m.doubt = Math.min(m.doubt, m.now + DOUBT);
     m.at.connect = Infinity;
     m.at.show = m.now + SHOWN;
     m.at.stable = m.now + (m.stableAfter ?? 5e3);
-    for (const one of m.wanted.values()) m.effect("tell", one, true);
-    for (const message of m.queue) m.effect("send", message);
+    for (const one of m.wanted.values()) m.do("tell", one, true);
+    for (const message of m.queue) m.do("send", message);
   },
   pong(m) {
     m.latency = m.now - m.pinged;
@@ -270,7 +262,7 @@ var rules = {
   },
   closed,
   send(m, message) {
-    if (m.phase === "up") m.effect("send", message);
+    if (m.phase === "up") m.do("send", message);
     if (!m.shown) enqueue(m, [...m.queue, message]);
   },
   unsent(m, message) {
@@ -279,24 +271,21 @@ var rules = {
   want(m, kind, name, change) {
     const { size } = m.wanted;
     m.wanted = counted(m.wanted, kind, name, change);
-    if (change < 0) m.at.release = m.now + (m.linger ?? 0);
-    else if (m.phase === "up" && m.wanted.size > size) m.effect("tell", { kind, name }, true);
+    if (change < 0) m.at.linger = m.now + (m.linger ?? 0);
+    else if (m.phase === "up" && m.wanted.size > size) m.do("tell", { kind, name }, true);
   },
   ran,
   fresh,
   tick(m) {
     const isLate = deadline(m) < m.now - SLEEP;
-    for (const name of TIMERS) {
+    for (const name in due) {
       const at = m.at[name];
-      if (at > m.now) continue;
-      m.at[name] = Infinity;
-      due[name](m, at);
+      if (at <= m.now) {
+        m.at[name] = Infinity;
+        due[name](m, at);
+      }
     }
     if (isLate) wake(m);
-  },
-  page(m, online, isHidden) {
-    m.online = online;
-    m.hidden = isHidden ? m.now : 0;
   },
   online(m) {
     m.online = true;
@@ -307,9 +296,9 @@ var rules = {
     ping(m, WAKE);
   },
   visible(m) {
-    const slept = m.now - m.hidden >= SLEEP;
+    const { hidden } = m;
     m.hidden = 0;
-    if (slept || m.phase !== "up") wake(m);
+    if (m.phase !== "up" || m.now - hidden >= SLEEP) wake(m);
   },
   hidden(m) {
     m.hidden = m.now;
@@ -332,19 +321,19 @@ function initial(config) {
     view: IDLE,
     phase: "off",
     end: "idle",
-    at: NEVER,
+    at: { linger: Infinity },
     wanted: /* @__PURE__ */ new Map(),
     queue: [],
     lost: 0,
-    logged: 0,
     why: "first",
-    tried: 0
+    tried: 0,
+    hidden: 0
   };
   return begun;
 }
 function step(state, [name, ...input], now, random) {
   const effects = [];
-  const m = { ...state, at: { ...state.at }, now, random, effect: (...effect) => effects.push(effect) };
+  const m = { ...state, at: { ...state.at }, now, random, do: (...effect) => effects.push(effect) };
   rules[name](m, ...input);
   look(m);
   return [m, effects];
@@ -353,36 +342,37 @@ function deadline(state) {
   return Math.min(...Object.values(state.at));
 }
 function look(m) {
-  const status = m.shown ? "open" : m.end ?? (m.online === false ? "offline" : m.wasOpen || m.reason ? "reconnecting" : "connecting");
+  const status = m.shown ? "open" : m.end ?? (m.online === false ? "offline" : m.heard || m.reason ? "reconnecting" : "connecting");
   if (status !== m.status) m.since = m.now;
   m.status = status;
-  m.retryAt = m.at.retry < Infinity ? m.at.retry : null;
+  m.retryAt = m.phase === "waiting" ? m.at.retry : null;
   m.queued = m.queue.length;
   if (KEYS.some((key) => m[key] !== m.view[key])) m.view = Object.freeze(Object.fromEntries(KEYS.map((key) => [key, m[key]])));
 }
 function restart(m) {
-  m.attempt = m.unknown = m.refused = m.doubtful = 0;
+  m.attempt = m.odd = m.refused = m.doubt = 0;
   m.end = null;
   begin(m);
 }
 function begin(m, at = 0) {
   drop(m, "waiting");
-  m.at.retry = Math.max(at, m.tried + APART);
-  if (m.at.retry <= m.now) attempt(m);
+  const next = Math.max(at, m.tried + APART);
+  if (next > m.now) m.at.retry = next;
+  else attempt(m);
 }
 function attempt(m) {
   m.phase = "asking";
   m.tried = m.now;
-  m.at.retry = Infinity;
   m.at.connect = m.now + TOKEN;
-  m.effect("ask", m.why);
+  m.do("ask", m.why);
 }
 function drop(m, phase) {
-  m.effect("drop");
+  m.do("drop");
   m.phase = phase;
   m.shown = false;
   m.pinged = 0;
-  m.at = { ...NEVER, release: m.at.release, expire: m.at.expire };
+  m.at = { linger: m.at.linger };
+  enqueue(m, m.queue);
 }
 function stop(m, end) {
   drop(m, "off");
@@ -390,8 +380,7 @@ function stop(m, end) {
 }
 function leave(m) {
   m.users = void 0;
-  if (m.end === "idle") return;
-  interrupt(m);
+  if (m.missed) interrupt(m, "missed");
   stop(m, "closed");
 }
 function show(m) {
@@ -399,29 +388,28 @@ function show(m) {
   m.shown = true;
   if (m.recovered === false) miss(m, "reconnected", m.heard, m.reason?.code === 1012);
   else recover(m);
-  m.wasOpen = true;
   m.end = m.reason = null;
   m.why = "retry";
   enqueue(m, []);
   alive(m);
 }
 function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed", after = 0) {
-  const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.unknown++ < UNKNOWN ? "retry" : "failed");
+  const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.odd++ < UNKNOWN ? "retry" : "failed");
   if (m.shown) m.drops += 1;
   if (m.phase === "opening") {
     m.why = "refused";
     m.refused += 1;
     if (m.refused >= REFUSED) {
       kind = "refused";
-      text = `never opened: check url, token, origins, server ${text}`;
+      text = `never opened: check url, token, origins ${text}`;
     }
   }
   m.reason = { kind, ...code && { code }, text };
   drop(m, "waiting");
-  if (code === 1013 && m.wasOpen) miss(m, "gap", m.heard, false, text);
+  if (code === 1013 && m.heard) miss(m, "gap", m.heard, false, text);
   if (verdict.startsWith("retry")) retry(m, verdict, after);
-  else if (verdict === "expired" && m.now >= m.doubtful) {
-    m.doubtful = Infinity;
+  else if (verdict === "expired" && m.now >= m.doubt) {
+    m.doubt = Infinity;
     m.why = "expired";
     begin(m);
   } else stop(m, verdict === "expired" ? "unauthorized" : verdict);
@@ -442,14 +430,13 @@ function wake(m) {
 }
 function enqueue(m, messages) {
   m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
-  m.at.expire = (m.queue[0]?.at ?? Infinity) + (m.outbox?.age ?? AGE);
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;
   const text = `${m.lost} messages were not sent`;
-  if (m.now >= m.logged + LOG) {
+  if (!(m.now < m.logged + LOG)) {
     m.logged = m.now;
-    m.effect("lost", text);
+    m.do("lost", text);
   }
   miss(m, "outbox", messages[0].at, false, text);
 }
@@ -464,7 +451,7 @@ function wsToken(url = "/api/user/ws-token/", { authorization, field = "ws_token
     const { status } = response;
     const text = `${url}: ${status}`;
     if (status === 401 || status === 403) throw new Unauthorized(text);
-    if (!response.ok) throw Object.assign(new Error(text), { after: Number(response.headers.get("Retry-After")) * 1e3 });
+    if (!response.ok) throw Object.assign(new Error(text), { after: response.headers.get("Retry-After") * 1e3 });
     return (await response.json())[field] ?? null;
   };
 }
@@ -532,10 +519,16 @@ function parsed(content) {
 
 // src/client.ts
 function createClient(options2 = {}, { now = Date.now, random = Math.random, later = setTimeout, cancel = clearTimeout } = {}) {
-  const transport = options2.transport ?? webSocket();
-  const { dialect = transport.dialect, url = "/", tokenIn = transport.tokenIn } = options2;
-  const lifecycle = options2.lifecycle ?? (globalThis.document ? page : transport.anywhere ? always : null);
-  let { log } = options2;
+  const {
+    transport = webSocket(),
+    dialect = transport.dialect,
+    url = "/",
+    tokenIn = transport.tokenIn,
+    // A server renders pages, and keeps no connection for them.
+    lifecycle = globalThis.document ? page : void 0
+  } = options2;
+  const isInert = !lifecycle && !transport.anywhere;
+  let { token, log } = options2;
   try {
     if (localStorage["channelgate"] === "debug") log ??= console.debug;
   } catch {
@@ -543,7 +536,6 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
   const listeners = /* @__PURE__ */ new Set();
   const handlers = /* @__PURE__ */ new Set();
   const loaders = /* @__PURE__ */ new Set();
-  let { token } = options2;
   let state = initial(options2);
   let connection = null;
   let asking;
@@ -571,22 +563,24 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
       if (!loaders.size) return input("ran", null);
       const { signal } = loading = new AbortController();
       void Promise.allSettled([...loaders].map(async ([loader]) => loader(missed, signal))).then((results) => {
-        const failed = results.find(({ status }) => status === "rejected");
-        if (failed) log?.("channelgate: onMissed failed", failed);
+        const failed = results.find((result) => "reason" in result);
+        if (failed) log?.("onMissed failed", failed);
         if (!signal.aborted) input("ran", !failed);
       });
     },
     lost: (text) => (log ?? console.warn)(`channelgate: ${text}`)
   };
   function input(...what) {
-    if (!lifecycle) return;
+    if (isInert) return;
     const { view } = state;
     const [next, todo] = step(state, what, now(), random());
     state = next;
     if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
     else if (!unwatch) {
-      unwatch = lifecycle.watch((what2) => input(what2));
-      [state] = step(state, ["page", lifecycle.online(), lifecycle.hidden()], state.now, 0);
+      unwatch = lifecycle?.watch((what2) => input(what2));
+      const online = lifecycle?.online() ?? null;
+      if (online !== null) input(online ? "online" : "offline");
+      if (lifecycle?.hidden()) input("hidden");
     }
     const before = line;
     line = `channelgate: ${state.status}, ${state.recovery}`;
@@ -599,10 +593,9 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
   }
   async function ask(why) {
     const { signal } = asking = new AbortController();
-    const { attempt: attempt2 } = state;
     const mine = (...what) => signal.aborted || input(...what);
     try {
-      const given = typeof token === "function" ? await token({ attempt: attempt2, why, signal }) : token;
+      const given = typeof token === "function" ? await token({ attempt: state.attempt, why, signal }) : token;
       const address = typeof url === "function" ? await url() : url;
       if (given === null) throw new Unauthorized("no token");
       if (mine("ready")) return;
@@ -615,8 +608,8 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
         }
       );
     } catch (error) {
-      const { name, message = String(error), after } = Object(error);
-      if (state.phase === "opening") mine("closed", 0, `invalid url or token (${name})`, "failed", "config");
+      const { message = String(error), after } = Object(error);
+      if (state.phase === "opening") mine("closed", 0, "invalid url or token", "failed", "config");
       else mine("closed", 0, message, error instanceof Unauthorized ? "unauthorized" : "retry", "token", after);
     }
   }
@@ -659,15 +652,12 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     want: (kind, name) => held("want", kind, name),
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
-      if (volatile || !lifecycle) return isUp && write(event, data) ? "sent" : "dropped";
+      if (volatile || isInert) return isUp && write(event, data) ? "sent" : "dropped";
       const message = { event, data, size: JSON.stringify([event, data]).length, at: now() };
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
-    async request(event, data, { timeout = REQUEST, signal } = {}) {
-      if (!connection?.request) throw new Disconnected("no connection that acknowledges");
-      return connection.request(event, data, timeout, signal);
-    }
+    request: (event, data, { timeout = REQUEST, signal } = {}) => connection?.request?.(event, data, timeout, signal) ?? Promise.reject(new Disconnected("no acknowledgement"))
   };
 }
 function added(set, item) {
@@ -685,7 +675,6 @@ export {
   Disconnected,
   TimedOut,
   Unauthorized,
-  always,
   connect,
   createClient,
   enveloped,
