@@ -17,10 +17,12 @@ export class FakeClock {
   };
   time = BEGIN;
   chance = 0.5;
+  /** By how much the clock was set back; timers do not care. */
+  back = 0;
   #timers: { at: number; then: () => void }[] = [];
 
   now(): number {
-    return this.time;
+    return this.time - this.back;
   }
   later(then: () => void, ms: number): () => void {
     const timer = { at: this.time + ms, then };

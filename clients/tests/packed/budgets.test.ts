@@ -61,7 +61,8 @@ const HOOKS = `export { ${names.filter((name) => name !== "useLiveList").join(",
 
 /** Name, what is measured, what is taken off, and the limit in KB (1024 bytes). */
 const budgets: readonly [name: string, entries: readonly string[], without: readonly string[], limit: number][] = [
-  ["core", [CLIENT], [], 5.0],
+  // As a page imports it: a namespace object would count as well.
+  ["core", [`export * from "${CLIENT}";`], [], 5.0],
   ["provider, hooks and core", [HOOKS], [], 7.5],
   ["useLiveList", [REACT], [HOOKS], 1.5],
   ["components", [REACT, COMPONENTS], [REACT], 3.0],

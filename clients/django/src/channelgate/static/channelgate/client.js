@@ -194,7 +194,10 @@ var due = {
     const wanted = new Map(m.wanted);
     for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
     m.wanted = wanted;
-    if (m.users === 0) leave(m);
+    if (m.users === 0) {
+      m.users = void 0;
+      leave(m);
+    }
   },
   connect(m) {
     closed(m, 0, "no answer", "retry", m.phase === "asking" ? "token" : "network");
@@ -379,7 +382,6 @@ function stop(m, end) {
   m.end = end;
 }
 function leave(m) {
-  m.users = void 0;
   if (m.missed) interrupt(m, "missed");
   stop(m, "closed");
 }
@@ -582,9 +584,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
       if (online !== null) input(online ? "online" : "offline");
       if (lifecycle?.hidden()) input("hidden");
     }
-    const before = line;
-    line = `channelgate: ${state.status}, ${state.recovery}`;
-    if (line !== before) log?.(line, state.view);
+    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) log?.(line, state.view);
     for (const [name, ...rest] of todo) effects[name](...rest);
     const at = deadline(state);
     cancel(timer);
@@ -600,7 +600,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
       if (given === null) throw new Unauthorized("no token");
       if (mine("ready")) return;
       const opening = connection = transport.open(
-        { url: new URL(address, globalThis.document?.baseURI), token: given ?? null, tokenIn },
+        { url: new URL(address, globalThis.document?.baseURI), token: given || null, tokenIn },
         {
           opened: (known) => mine("opened", !!opening.ping, known),
           frame: (frame) => signal.aborted || receive(frame),
@@ -657,7 +657,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
-    request: (event, data, { timeout = REQUEST, signal } = {}) => connection?.request?.(event, data, timeout, signal) ?? Promise.reject(new Disconnected("no acknowledgement"))
+    request: (event, data, { timeout = REQUEST, signal } = {}) => connection?.request?.(event, data, timeout, signal) ?? Promise.reject(new Disconnected("no connection"))
   };
 }
 function added(set, item) {
