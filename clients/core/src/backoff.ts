@@ -1,5 +1,6 @@
 // How long the client waits before the next attempt: full jitter, so that many clients do not come back together.
 
+import { guarded } from "./errors.js";
 import { LATER, SOON } from "./numbers.js";
 import type { Options, Verdict } from "./types.js";
 
@@ -12,7 +13,7 @@ export function jitter(n: number, random: number, { base = 1_000, cap = 30_000 }
 
 /** The pause before attempt `n`; `atLeast` is what the server asked for. */
 export function pause(verdict: Verdict, n: number, random: number, atLeast: number, backoff?: Backoff): number {
-  const wait = verdict === "retry-soon" ? random * SOON : (backoff?.strategy?.(n) ?? jitter(n, random, backoff));
+  const wait = verdict === "retry-soon" ? random * SOON : (guarded(() => backoff?.strategy?.(n)) ?? jitter(n, random, backoff));
   // Not all at the moment that the server has named.
   return Math.max(atLeast, verdict === "retry-later" ? LATER : 0) + wait;
 }

@@ -51,6 +51,14 @@ export function createClient<E = Events>(
   let line: string | undefined;
   let unwatch: (() => undefined) | undefined;
 
+  let ahead = 0;
+
+  /** The time of the client, which is not set back when the clock is. */
+  const time = (): number => {
+    ahead = Math.max(ahead, (state.now || 0) - now());
+    return now() + ahead;
+  };
+
   const effects: { [K in keyof Effects]: (...effect: Effects[K]) => void } = {
     ask,
     drop() {
@@ -83,7 +91,7 @@ export function createClient<E = Events>(
   function input(...what: Input): void {
     if (isInert) return;
     const { view } = state;
-    const [next, todo] = step(state, what, now(), random());
+    const [next, todo] = step(state, what, time(), random());
     state = next;
     // The page matters as long as there is, or may be again, a connection.
     if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
@@ -94,11 +102,11 @@ export function createClient<E = Events>(
       if (lifecycle?.hidden()) input("hidden");
     }
     // Another line than the last one.
-    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) log?.(line, state.view);
+    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line as string, state.view));
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
     cancel(timer);
-    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - now(), FOREVER));
+    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - time(), FOREVER));
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
   }
 
@@ -132,7 +140,11 @@ export function createClient<E = Events>(
     input("frame", event, data);
     if (event === undefined) return;
     const meta = { event, frame, at: state.heard };
-    for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data as never, meta));
+    for (const one of [...handlers]) {
+      const [name, handler] = one;
+      // One that another handler has taken away is not called any more.
+      if ((name === event || name === "*") && handlers.has(one)) guarded(() => handler(data as never, meta));
+    }
   }
 
   /** False if the connection is about to close. A mistake of the dialect is reported. */
@@ -145,8 +157,9 @@ export function createClient<E = Events>(
     let isHeld = true;
     input(...([...what, 1] as unknown as Input));
     return () => {
-      if (isHeld) input(...([...what, -1] as unknown as Input));
+      if (!isHeld) return;
       isHeld = false;
+      input(...([...what, -1] as unknown as Input));
     };
   }
 
@@ -172,7 +185,7 @@ export function createClient<E = Events>(
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
       if (volatile || isInert) return isUp && write(event, data) ? "sent" : "dropped";
-      const message: Queued = { event, data, size: JSON.stringify([event, data]).length, at: now() };
+      const message: Queued = { event, data, size: JSON.stringify([event, data]).length, at: time() };
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },

@@ -8,10 +8,10 @@ export interface Wanted {
   readonly users: number;
 }
 
-export type Interests = ReadonlyMap<string, Wanted>;
+export type Interests = Map<string, Wanted>;
 
-/** One user more or less. Without users it is there until it is taken back. */
-export function counted(wanted: Interests, kind: Kind, name: string, change: 1 | -1): Interests {
+/** One user more or less. Without users it is there until it is taken back. The map itself changes: pages may want thousands. */
+export function count(wanted: Interests, kind: Kind, name: string, change: 1 | -1): void {
   const key = `${kind} ${name}`;
-  return new Map(wanted).set(key, { kind, name, users: (wanted.get(key)?.users ?? 0) + change });
+  wanted.set(key, { kind, name, users: (wanted.get(key)?.users ?? 0) + change });
 }

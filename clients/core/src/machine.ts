@@ -4,7 +4,7 @@
 import { pause } from "./backoff.js";
 import { verdictOf } from "./closecodes.js";
 import { alive, beat, ping } from "./heartbeat.js";
-import { counted } from "./interest.js";
+import { count } from "./interest.js";
 import { APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
@@ -33,9 +33,7 @@ const KEYS = Object.keys(IDLE) as (keyof Snapshot)[];
 /** What happens when something is due; in this order, if several things are. */
 const due: Record<Timer, (m: Draft, at: number) => void> = {
   linger(m) {
-    const wanted = new Map(m.wanted);
-    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
-    m.wanted = wanted;
+    for (const [key, one] of m.wanted) if (!one.users && m.wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
     if (m.users === 0) {
       m.users = undefined;
       leave(m);
@@ -66,7 +64,11 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   connect(m) {
     if (m.phase === "off") restart(m);
   },
-  disconnect: leave,
+  disconnect(m) {
+    leave(m);
+    // What waits was this user's; the next connection may be another's.
+    enqueue(m, m.queue, []);
+  },
   reconnect(m, text) {
     restart(m);
     if (text) m.reason = { kind: "closed", text };
@@ -120,7 +122,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
   },
   want(m, kind, name, change) {
     const { size } = m.wanted;
-    m.wanted = counted(m.wanted, kind, name, change);
+    count(m.wanted, kind, name, change);
     if (change < 0) m.at.linger = m.now + (m.linger ?? 0);
     else if (m.phase === "up" && m.wanted.size > size) m.do("tell", { kind, name }, true);
   },
@@ -222,7 +224,9 @@ function restart(m: Draft): void {
 /** The next attempt is made at this time, though never sooner than APART after the one before. */
 function begin(m: Draft, at = 0): void {
   drop(m, "waiting");
-  const next = Math.max(at, m.tried + APART);
+  const soonest = m.tried + APART;
+  // Not a number, from a function of the application: then soon.
+  const next = at > soonest ? at : soonest;
   if (next > m.now) m.at.retry = next;
   else attempt(m);
 }
@@ -246,8 +250,8 @@ function drop(m: Draft, phase: Phase): void {
 }
 
 function stop(m: Draft, end: "closed" | "failed" | "unauthorized"): void {
-  drop(m, "off");
   m.end = end;
+  drop(m, "off");
 }
 
 /** The application ends it. */
@@ -308,10 +312,9 @@ function wake(m: Draft): void {
   if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry as number, m.now + m.random * WAKING));
 }
 
-/** Keeps what the limits allow, and counts the rest. */
-function enqueue(m: Draft, messages: readonly Queued[]): void {
-  // What has been written is not lost yet.
-  m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
+/** Keeps what the limits allow, and counts the rest. What has been written is not lost yet; without a login nothing waits. */
+function enqueue(m: Draft, messages: readonly Queued[], allowed = m.end === "unauthorized" ? [] : kept(messages, m.now, m.outbox)): void {
+  m.queue = m.phase === "up" ? messages : allowed;
   const count = messages.length - m.queue.length;
   if (!count) return;
   m.lost += count;

@@ -6,7 +6,7 @@ import type { Draft } from "./state.js";
 import type { Missed } from "./types.js";
 
 /** Something may be missing since then. It joins what has not been loaded anew, and what is being loaded begins anew. */
-export function miss(m: Draft, reason: Missed["reason"], since: number, isShared?: boolean, detail?: string, groups: readonly string[] | null = null): void {
+export function miss(m: Draft, reason: Missed["reason"], since: number, isShared?: boolean, detail?: string | null, groups: readonly string[] | null = null): void {
   const before = m.missed ?? { groups: [], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
@@ -52,12 +52,17 @@ export function fresh(m: Draft): void {
 
 /** Frames for the client itself: who serves it, and events that were lost. */
 export function notice(m: Draft, event: string | undefined, data: unknown): void {
-  const { v, node, id, reason, groups } = Object(data) as { v: unknown; node: string; id: string; reason: string; groups: string[] };
-  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
+  const { v, node, id, reason, groups } = Object(data) as Record<string, unknown>;
+  if (event === "gap") miss(m, "gap", m.heard, true, text(reason), Array.isArray(groups) && groups.every((group) => typeof group === "string") ? groups : null);
   // Applications may have a "hello" of their own.
   if (event === "hello" && v === 1) {
-    m.node = node;
-    m.id = id;
+    m.node = text(node);
+    m.id = text(id);
     m.answers = true;
   }
+}
+
+/** Applications show what servers send: it has to be text. */
+function text(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }

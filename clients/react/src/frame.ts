@@ -14,7 +14,16 @@ export function frame(listener: () => void): void {
       globalThis.cancelAnimationFrame?.(request);
       const listeners = [...pending];
       pending.clear();
-      for (const changed of listeners) changed();
+      for (const changed of listeners) {
+        try {
+          changed();
+        } catch (error) {
+          // A mistake of one component, such as its `sort`, does not keep others from being shown.
+          setTimeout(() => {
+            throw error;
+          });
+        }
+      }
     };
     // Both: a tab that is hidden meanwhile gets no frame.
     const timer = setTimeout(flush, HIDDEN);

@@ -176,7 +176,8 @@ export function createList<T>(client: Client, options: () => ListOptions<T>, sto
       status = "cached";
       show();
     };
-    void read();
+    // What is stored may be of another version.
+    read().catch(() => store?.clear());
     return () => {
       life.abort();
       store?.flush();

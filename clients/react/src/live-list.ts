@@ -54,7 +54,7 @@ export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extend
   const place = persist?.key;
   const list = useMemo(() => {
     const { persist: how } = current();
-    return createList(client, current, how && user !== undefined ? createStore<T>({ ...how, key: place ?? "" }, user) : null);
+    return createList(client, current, how && user !== undefined ? createStore<T>({ ...how, key: id === undefined ? (place ?? "") : `${place}:${id}` }, user) : null);
     // eslint-disable-next-line react-hooks/exhaustive-deps -- another id or user is another list
   }, [client, current, user, place, id]);
   const state = useShown(list);

@@ -2,7 +2,7 @@
 // Makes a client of its props, or takes one, and keeps it connected while it is mounted.
 
 import { createClient, type Client, type Options, type Token } from "@channelgate/client";
-import { useContext, useEffect, useMemo, useRef, type ReactNode } from "react";
+import { useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 
 import { ScopeContext, type AnyClient, type Scope } from "./context.js";
 import { useLatest } from "./hooks/latest.js";
@@ -12,8 +12,8 @@ interface Common {
   /** Tells providers apart that are nested: `useClient("name")`. */
   name?: string;
   /**
-   * Who is logged in: an id, or null without a login. The connection is made anew when it changes. Without it, it is
-   * made anew when another token is given as a text, since that may be another user's.
+   * Who is logged in: an id, or null without a login. When it changes, the connection and what hooks keep are made anew,
+   * and what waits to be sent is lost. Without it, another token that is given as a text may be another user's.
    */
   user?: string | number | null | undefined;
   /** Words of the components, in another language (`labels/de`) or of the application; English is below them. */
@@ -44,12 +44,15 @@ export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode 
   const parent = useContext(ScopeContext);
   const current = useLatest(token);
   const place = typeof url === "function" ? "" : String(url);
-  const client = useMemo(
-    () => given ?? make(props as UrlProps, current),
+  // A text that does not say whose it is may be that of another user.
+  const turn = useTurn(user === undefined && typeof token !== "function" ? token : user);
+  const client = useMemo<AnyClient>(
+    // Another object, so that what hooks and components keep of a client is not shown to another user.
+    () => (given ? (turn ? { ...given } : given) : make(props as UrlProps, current)),
     // eslint-disable-next-line react-hooks/exhaustive-deps -- options count when the client is made
-    [given, place],
+    [given, place, turn],
   );
-  useToken(client, token, user, current);
+  useToken(client, given, token, turn, current);
   useEffect(() => client.acquire(), [client]);
   const scope = useMemo<Scope>(() => ({ client, name, labels, user, parent }), [client, name, labels, user, parent]);
   return <ScopeContext.Provider value={scope}>{children}</ScopeContext.Provider>;
@@ -69,18 +72,24 @@ function latestToken(current: Current): Token {
   };
 }
 
+/** Counts users. Who it is may become known later: that is not another user. */
+function useTurn(identity: unknown): number {
+  const [last, setLast] = useState({ identity, turn: 0 });
+  if (!Object.is(last.identity, identity)) setLast({ identity, turn: last.turn + (last.identity === undefined ? 0 : 1) });
+  return last.turn;
+}
+
 /** Follows another token; connects anew for another user. */
-function useToken(client: AnyClient, token: Token | undefined, user: Scope["user"], current: Current) {
-  // A text that does not say whose it is may be that of another user.
-  const identity = user === undefined && typeof token !== "function" ? token : user;
-  const before = useRef({ client, token, identity });
+function useToken(client: AnyClient, given: AnyClient | undefined, token: Token | undefined, turn: number, current: Current) {
+  const before = useRef({ client, given, token, turn });
   useEffect(() => {
     const last = before.current;
-    before.current = { client, token, identity };
-    if (last.client !== client) return;
-    // Who it is may become known later: that is not another user.
-    if (last.identity !== undefined && identity !== last.identity) client.reconnect("another user");
-    // A fresh one leaves `unauthorized`.
-    else if (token !== last.token && typeof token !== "function") client.setToken(latestToken(current));
-  }, [client, token, identity, current]);
+    before.current = { client, given, token, turn };
+    if (last.turn !== turn && last.given === given) {
+      // What waits is the former user's.
+      last.client.disconnect();
+      if (given) client.reconnect("another user");
+      // A fresh one leaves `unauthorized`.
+    } else if (last.client === client && token !== last.token && typeof token !== "function") client.setToken(latestToken(current));
+  }, [client, given, token, turn, current]);
 }

@@ -5,6 +5,7 @@ import type { ReactElement, ReactNode } from "react";
 
 import { time } from "../labels.js";
 import { button, facts, mark, useParts, type PartProps } from "./parts.js";
+import { plain } from "./store.js";
 
 export interface NotificationItem {
   readonly id: string | number;
@@ -39,10 +40,10 @@ export function NotificationList({ items, heading, children, onMarkAllRead, ...p
       "item",
       "li",
       { key: id, "data-type": type, "data-seen": seen },
-      h("title", "p", { dir: "auto" }, seen === false && mark(h, "unread", labels.unread), title),
-      at && h("time", "time", { dateTime: new Date(at).toISOString(), suppressHydrationWarning: true }, time(labels.locale, at)),
-      body && h("body", "p", { dir: "auto" }, body),
-      data && facts(parts, Object.entries(data).map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)] as const)),
+      h("title", "p", { dir: "auto" }, seen === false && mark(h, "unread", labels.unread), plain(title)),
+      at && h("time", "time", { dateTime: new Date(at).toJSON(), suppressHydrationWarning: true }, time(labels.locale, at)),
+      body && h("body", "p", { dir: "auto" }, plain(body)),
+      data && facts(parts, Object.entries(data).map(([field, value]) => [field, plain(value)] as const)),
     ),
   );
   return h(

@@ -88,9 +88,11 @@ export function boardOf(client: object): Board {
         return () => listeners.delete(listener);
       },
       show: ({ id = `cg-${count++}`, ...toast }) => {
-        const { title, body, kind, duration = 6000, counts } = toast;
+        const { kind, duration = 6000, counts } = toast;
+        const title = plain(toast.title);
+        const body = toast.body && plain(toast.body);
         const error = kind === "error";
-        const toasts = [...without(id), { ...toast, id, left: Math.max(5000, (error ? null : duration) ?? Infinity) }];
+        const toasts = [...without(id), { ...toast, id, title, body, left: Math.max(5000, (error ? null : duration) ?? Infinity) }];
         const oldest = toasts.length > MOST && toasts.find((one) => one.kind !== "error");
         set({ toasts: toasts.filter((one) => one !== oldest) });
         say(board as Board, { text: body ? `${title}\n${body}` : title, counts, error });
@@ -103,8 +105,11 @@ export function boardOf(client: object): Board {
   return board;
 }
 
+/** What a server sends where text is meant may be anything. */
+export const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
 /** Content of a live region. The same text a second time has another key, so that it is spoken again. */
-export const spoken = (text: string): Spoken => ({ key: count++, text });
+export const spoken = (text: string): Spoken => ({ key: count++, text: plain(text) });
 
 /** Has the announcer speak. */
 export function say({ get, set }: Board, { text, counts, error }: Utterance): void {

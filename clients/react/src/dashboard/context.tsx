@@ -119,10 +119,10 @@ export interface RealTimeAttendanceState {
 export function useRealTimeAttendance(employeeId?: EmployeeId | null): RealTimeAttendanceState {
   const client = useDashboard("useRealTimeAttendance");
   const employee = employeeId ?? ALL;
-  const [last, setLast] = useState<{ employee: EmployeeId; data: Attendance; at: Date } | null>(null);
-  useEffect(() => follow(client, employee, (data) => setLast({ employee, data, at: new Date() })), [client, employee]);
-  // Not that of the employee before.
-  const shown = last?.employee === employee ? last : null;
+  const [last, setLast] = useState<{ client: unknown; employee: EmployeeId; data: Attendance; at: Date } | null>(null);
+  useEffect(() => follow(client, employee, (data) => setLast({ client, employee, data, at: new Date() })), [client, employee]);
+  // Not that of the employee before, or of another user.
+  const shown = last?.employee === employee && last.client === client ? last : null;
   const connectionStatus = useStatus(wordOf, client);
   return {
     realTimeData: shown && shown.data,

@@ -6,6 +6,7 @@ import { useMemo } from "react";
 
 import { useClientOf, type Of } from "../context.js";
 import { createFold, together, type Source } from "../frame.js";
+import { useLatest } from "./latest.js";
 import { useShown } from "./shown.js";
 
 /** A person, as the last event described them. */
@@ -46,7 +47,8 @@ export function userOf(data: Readonly<Record<string, unknown>>): PresentUser | n
 export function usePresence({ events = {}, user = userOf, of }: PresenceOptions = {}): Presence {
   const client = useClientOf("usePresence", of);
   const { online = "user_online", offline = "user_offline", update = "user_presence_update" } = events;
-  const source = useMemo(() => follow(client, online, offline, update, user), [client, online, offline, update, user]);
+  const latest = useLatest(user);
+  const source = useMemo(() => follow(client, online, offline, update, (data) => latest()(data)), [client, online, offline, update, latest]);
   return useShown(source);
 }
 

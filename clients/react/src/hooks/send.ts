@@ -23,16 +23,18 @@ export interface Request<R> {
 
 type Answer<R> = Omit<Request<R>, "run">;
 
+const NONE = { data: undefined, error: null, isPending: false };
+
 /** Requests that the server acknowledges (Socket.IO). The state is that of the latest run. */
 export function useRequest<R = unknown>(event: string, of?: Of): Request<R> {
   const client = useClientOf("useRequest", of);
-  const [answer, setAnswer] = useState<Answer<R>>({ data: undefined, error: null, isPending: false });
+  const [answer, setAnswer] = useState<Answer<R> & { of?: unknown }>(NONE);
   const run = useMemo(() => {
     let turn = 0;
     return async (data?: unknown, how?: { timeout?: number; signal?: AbortSignal }) => {
       const mine = ++turn;
       const settle = (next: Partial<Answer<R>>) => {
-        if (mine === turn) setAnswer((before) => ({ ...before, isPending: false, ...next }));
+        if (mine === turn) setAnswer((before) => ({ ...(before.of === client ? before : NONE), isPending: false, ...next, of: client }));
       };
       settle({ isPending: true, error: null });
       try {
@@ -45,5 +47,7 @@ export function useRequest<R = unknown>(event: string, of?: Of): Request<R> {
       }
     };
   }, [client, event]);
-  return { run, ...answer };
+  // Not what another user was answered.
+  const { data, error, isPending } = answer.of === client ? answer : NONE;
+  return { run, data, error, isPending };
 }

@@ -6,6 +6,7 @@ import { useEffect, useMemo, type KeyboardEvent } from "react";
 
 import { useClientOf, type Of } from "../context.js";
 import { createFold, together } from "../frame.js";
+import { useLatest } from "./latest.js";
 import { useShown } from "./shown.js";
 import { userOf, type PresentUser } from "./presence.js";
 
@@ -41,7 +42,8 @@ const EMPTY: readonly PresentUser[] = [];
 export function useTyping(room: string | null, { events = {}, user = userOf, of }: TypingOptions = {}): Typing {
   const client = useClientOf("useTyping", of);
   const { start = "user_typing_start", stop = "user_typing_stop", sendStart = "typing_start", sendStop = "typing_stop" } = events;
-  const source = useMemo(() => others(client, room, start, stop, user), [client, room, start, stop, user]);
+  const latest = useLatest(user);
+  const source = useMemo(() => others(client, room, start, stop, (data) => latest()(data)), [client, room, start, stop, latest]);
   const own = useMemo(() => createOwn(client, room, sendStart, sendStop), [client, room, sendStart, sendStop]);
   useEffect(() => own.stop, [own]);
   return { typing: useShown(source), ...own };

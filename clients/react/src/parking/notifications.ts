@@ -34,7 +34,7 @@ const dialect: Dialect = {
   interest: (kind, name, wanted) => (kind === "topic" && wanted ? { event: "subscribe", data: { notification_types: [name] } } : null),
 };
 
-const page = shared<ParkingEvents>("/ws/notifications/", wsToken(), () => ({ dialect }));
+const page = shared<ParkingEvents>("/ws/notifications/", wsToken(), () => ({ dialect }), () => change?.(() => []));
 let topics: readonly string[] = ["reservation", "parking_lot"];
 let change: ((next: (all: readonly ParkingNotification[]) => readonly ParkingNotification[]) => void) | undefined;
 

@@ -16,13 +16,17 @@ export interface Held {
 
 function held(): Held & { endAll: Stop } {
   const stops = new Map<string, Stop>();
-  const end = (name: Name) => stops.get(`${name}`)?.();
+  const endOne = (name: Name) => stops.get(`${name}`)?.();
   return {
-    end,
+    end: endOne,
     endAll: () => stops.forEach((stop) => stop()),
     hold: (name, start) => {
-      end(name);
-      const stop = start();
+      endOne(name);
+      const end = start();
+      const stop = () => {
+        if (stops.get(`${name}`) === stop) stops.delete(`${name}`);
+        end();
+      };
       stops.set(`${name}`, stop);
       return stop;
     },

@@ -5,6 +5,7 @@ import { createClient, type Client, type Options, type Token } from "@channelgat
 import { useEffect } from "react";
 
 import type { AnyClient } from "../context.js";
+import { userOf } from "./user-of.js";
 
 /** Where the server is, and who the user is. What is absent stays as it was. */
 export interface Settings {
@@ -21,8 +22,8 @@ export interface Shared<E> {
   client(): Client<E>;
 }
 
-/** `token` and `options` are the defaults; `options` is called when the client is made. */
-export function shared<E>(url: string, token: Token | undefined, options: () => Options): Shared<E> {
+/** `token` and `options` are the defaults; `options` is called when the client is made, `onOther` when there may be another user. */
+export function shared<E>(url: string, token: Token | undefined, options: () => Options, onOther?: () => void): Shared<E> {
   let settings: Settings = { url, token };
   let made: Client<E> | undefined;
   const ask: Token = (context) => {
@@ -34,11 +35,17 @@ export function shared<E>(url: string, token: Token | undefined, options: () => 
     configure: (given) => {
       const before = settings;
       settings = { ...before, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
-      if (made === undefined) return;
       // A function that each render makes anew is not another login.
       const isLogin = settings.token !== before.token && !(typeof settings.token === "function" && typeof before.token === "function");
+      const user = userOf(settings.token);
+      const isOther = isLogin && !!before.token && (user === undefined || user !== userOf(before.token));
+      if (isOther) onOther?.();
+      if (made === undefined) return;
+      const isUsed = !/idle|closed/.test(made.snapshot().status);
+      // What waits is the former user's.
+      if (isOther) made.disconnect();
       if (isLogin) made.setToken(ask);
-      if ((isLogin || `${settings.url}` !== `${before.url}`) && !/idle|closed/.test(made.snapshot().status)) made.reconnect("configured anew");
+      if ((isLogin || `${settings.url}` !== `${before.url}`) && isUsed) made.reconnect("configured anew");
     },
     client: () => (settings.client as unknown as Client<E> | undefined) ?? (made ??= make()),
   };

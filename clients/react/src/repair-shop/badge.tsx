@@ -22,9 +22,9 @@ export function RealTimeNotificationBadge({ loadCount, initialCount = 0, ...prop
   const client = useShopClient("RealTimeNotificationBadge");
   const { user } = useShop("RealTimeNotificationBadge");
   const [count, setCount] = useState(initialCount);
-  const [from, setFrom] = useState(initialCount);
-  if (from !== initialCount) {
-    setFrom(initialCount);
+  const [from, setFrom] = useState({ initialCount, client });
+  if (from.initialCount !== initialCount || from.client !== client) {
+    setFrom({ initialCount, client });
     setCount(initialCount);
   }
 

@@ -5,7 +5,7 @@ import { useEffect, useState, type ReactElement } from "react";
 
 import { MissedBanner } from "../components/index.js";
 import { useLabels, useParts, type PartProps } from "../components/parts.js";
-import { boardOf, say } from "../components/store.js";
+import { boardOf, plain, say } from "../components/store.js";
 import { useLiveList, type LiveList } from "../live-list.js";
 import { trackerEnglish } from "../preset-labels.js";
 import { withoutLoad } from "../preset/no-load.js";
@@ -66,7 +66,7 @@ export function SessionAttendance({ sessionId, initial = NONE, load, ...props }:
     "list",
     "section",
     { ...root, "aria-label": labels.attendance },
-    h("header", "div", null, h("button", "button", { type: "button", onClick: mark }, labels.markAttendance), message && h("text", "p", { dir: "auto" }, message)),
+    h("header", "div", null, h("button", "button", { type: "button", onClick: mark }, labels.markAttendance), message && h("text", "p", { dir: "auto" }, plain(message))),
     <MissedBanner of={client} labels={props.labels} load={load && list.reload} />,
     h(
       "items",

@@ -75,7 +75,7 @@ function jitter(n, random, { base = 1e3, cap = 3e4 } = {}) {
   return random * Math.min(cap, base * 2 ** n);
 }
 function pause(verdict, n, random, atLeast, backoff) {
-  const wait = verdict === "retry-soon" ? random * SOON : backoff?.strategy?.(n) ?? jitter(n, random, backoff);
+  const wait = verdict === "retry-soon" ? random * SOON : guarded(() => backoff?.strategy?.(n)) ?? jitter(n, random, backoff);
   return Math.max(atLeast, verdict === "retry-later" ? LATER : 0) + wait;
 }
 
@@ -114,9 +114,9 @@ function options({ heartbeat }) {
 }
 
 // src/interest.ts
-function counted(wanted, kind, name, change) {
+function count(wanted, kind, name, change) {
   const key = `${kind} ${name}`;
-  return new Map(wanted).set(key, { kind, name, users: (wanted.get(key)?.users ?? 0) + change });
+  wanted.set(key, { kind, name, users: (wanted.get(key)?.users ?? 0) + change });
 }
 
 // src/outbox.ts
@@ -163,12 +163,15 @@ function fresh(m) {
 }
 function notice(m, event, data) {
   const { v, node, id, reason, groups } = Object(data);
-  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
+  if (event === "gap") miss(m, "gap", m.heard, true, text(reason), Array.isArray(groups) && groups.every((group) => typeof group === "string") ? groups : null);
   if (event === "hello" && v === 1) {
-    m.node = node;
-    m.id = id;
+    m.node = text(node);
+    m.id = text(id);
     m.answers = true;
   }
+}
+function text(value) {
+  return typeof value === "string" ? value : null;
 }
 
 // src/machine.ts
@@ -191,9 +194,7 @@ var IDLE = {
 var KEYS = Object.keys(IDLE);
 var due = {
   linger(m) {
-    const wanted = new Map(m.wanted);
-    for (const [key, one] of m.wanted) if (!one.users && wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
-    m.wanted = wanted;
+    for (const [key, one] of m.wanted) if (!one.users && m.wanted.delete(key) && m.phase === "up") m.do("tell", one, false);
     if (m.users === 0) {
       m.users = void 0;
       leave(m);
@@ -221,10 +222,13 @@ var rules = {
   connect(m) {
     if (m.phase === "off") restart(m);
   },
-  disconnect: leave,
-  reconnect(m, text) {
+  disconnect(m) {
+    leave(m);
+    enqueue(m, m.queue, []);
+  },
+  reconnect(m, text2) {
     restart(m);
-    if (text) m.reason = { kind: "closed", text };
+    if (text2) m.reason = { kind: "closed", text: text2 };
   },
   acquire(m, change) {
     m.users = (m.users ?? 0) + change;
@@ -273,7 +277,7 @@ var rules = {
   },
   want(m, kind, name, change) {
     const { size } = m.wanted;
-    m.wanted = counted(m.wanted, kind, name, change);
+    count(m.wanted, kind, name, change);
     if (change < 0) m.at.linger = m.now + (m.linger ?? 0);
     else if (m.phase === "up" && m.wanted.size > size) m.do("tell", { kind, name }, true);
   },
@@ -359,7 +363,8 @@ function restart(m) {
 }
 function begin(m, at = 0) {
   drop(m, "waiting");
-  const next = Math.max(at, m.tried + APART);
+  const soonest = m.tried + APART;
+  const next = at > soonest ? at : soonest;
   if (next > m.now) m.at.retry = next;
   else attempt(m);
 }
@@ -378,8 +383,8 @@ function drop(m, phase) {
   enqueue(m, m.queue);
 }
 function stop(m, end) {
-  drop(m, "off");
   m.end = end;
+  drop(m, "off");
 }
 function leave(m) {
   if (m.missed) interrupt(m, "missed");
@@ -395,7 +400,7 @@ function show(m) {
   enqueue(m, []);
   alive(m);
 }
-function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed", after = 0) {
+function closed(m, code, text2, said, kind = code === 1006 ? "network" : "closed", after = 0) {
   const verdict = m.closeCodes?.[code] ?? said ?? verdictOf(code) ?? (m.odd++ < UNKNOWN ? "retry" : "failed");
   if (m.shown) m.drops += 1;
   if (m.phase === "opening") {
@@ -403,12 +408,12 @@ function closed(m, code, text, said, kind = code === 1006 ? "network" : "closed"
     m.refused += 1;
     if (m.refused >= REFUSED) {
       kind = "refused";
-      text = `never opened: check url, token, origins ${text}`;
+      text2 = `never opened: check url, token, origins ${text2}`;
     }
   }
-  m.reason = { kind, ...code && { code }, text };
+  m.reason = { kind, ...code && { code }, text: text2 };
   drop(m, "waiting");
-  if (code === 1013 && m.heard) miss(m, "gap", m.heard, false, text);
+  if (code === 1013 && m.heard) miss(m, "gap", m.heard, false, text2);
   if (verdict.startsWith("retry")) retry(m, verdict, after);
   else if (verdict === "expired" && m.now >= m.doubt) {
     m.doubt = Infinity;
@@ -430,17 +435,17 @@ function wake(m) {
   ping(m, WAKE);
   if (m.phase === "waiting" && !m.hidden) begin(m, Math.min(m.at.retry, m.now + m.random * WAKING));
 }
-function enqueue(m, messages) {
-  m.queue = m.phase === "up" ? messages : kept(messages, m.now, m.outbox);
-  const count = messages.length - m.queue.length;
-  if (!count) return;
-  m.lost += count;
-  const text = `${m.lost} messages were not sent`;
+function enqueue(m, messages, allowed = m.end === "unauthorized" ? [] : kept(messages, m.now, m.outbox)) {
+  m.queue = m.phase === "up" ? messages : allowed;
+  const count2 = messages.length - m.queue.length;
+  if (!count2) return;
+  m.lost += count2;
+  const text2 = `${m.lost} messages were not sent`;
   if (!(m.now < m.logged + LOG)) {
     m.logged = m.now;
-    m.do("lost", text);
+    m.do("lost", text2);
   }
-  miss(m, "outbox", messages[0].at, false, text);
+  miss(m, "outbox", messages[0].at, false, text2);
 }
 
 // src/token.ts
@@ -451,9 +456,12 @@ function wsToken(url = "/api/user/ws-token/", { authorization, field = "ws_token
     const header = authorization?.();
     const response = await fetch(url, { ...how, signal, cache: "no-store", headers: header ? { Authorization: header } : {} });
     const { status } = response;
-    const text = `${url}: ${status}`;
-    if (status === 401 || status === 403) throw new Unauthorized(text);
-    if (!response.ok) throw Object.assign(new Error(text), { after: response.headers.get("Retry-After") * 1e3 });
+    const text2 = `${url}: ${status}`;
+    if (status === 401 || status === 403) throw new Unauthorized(text2);
+    if (!response.ok) {
+      const after = response.headers.get("Retry-After") ?? "";
+      throw Object.assign(new Error(text2), { after: +after * 1e3 || Date.parse(after) - Date.now() || 0 });
+    }
     return (await response.json())[field] ?? null;
   };
 }
@@ -545,6 +553,11 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
   let timer;
   let line;
   let unwatch;
+  let ahead = 0;
+  const time = () => {
+    ahead = Math.max(ahead, (state.now || 0) - now());
+    return now() + ahead;
+  };
   const effects = {
     ask,
     drop() {
@@ -570,12 +583,12 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
         if (!signal.aborted) input("ran", !failed);
       });
     },
-    lost: (text) => (log ?? console.warn)(`channelgate: ${text}`)
+    lost: (text2) => (log ?? console.warn)(`channelgate: ${text2}`)
   };
   function input(...what) {
     if (isInert) return;
     const { view } = state;
-    const [next, todo] = step(state, what, now(), random());
+    const [next, todo] = step(state, what, time(), random());
     state = next;
     if (/idle|closed/.test(state.status)) unwatch = unwatch?.();
     else if (!unwatch) {
@@ -584,11 +597,11 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
       if (online !== null) input(online ? "online" : "offline");
       if (lifecycle?.hidden()) input("hidden");
     }
-    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) log?.(line, state.view);
+    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line, state.view));
     for (const [name, ...rest] of todo) effects[name](...rest);
     const at = deadline(state);
     cancel(timer);
-    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - now(), FOREVER));
+    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - time(), FOREVER));
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(listener);
   }
   async function ask(why) {
@@ -604,7 +617,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
         {
           opened: (known) => mine("opened", !!opening.ping, known),
           frame: (frame) => signal.aborted || receive(frame),
-          closed: ({ code, text, verdict }) => mine("closed", code, text, verdict)
+          closed: ({ code, text: text2, verdict }) => mine("closed", code, text2, verdict)
         }
       );
     } catch (error) {
@@ -619,7 +632,10 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     input("frame", event, data);
     if (event === void 0) return;
     const meta = { event, frame, at: state.heard };
-    for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data, meta));
+    for (const one of [...handlers]) {
+      const [name, handler] = one;
+      if ((name === event || name === "*") && handlers.has(one)) guarded(() => handler(data, meta));
+    }
   }
   function write(event, data) {
     return guarded(() => connection?.send(dialect.write(event, data)));
@@ -628,8 +644,9 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     let isHeld = true;
     input(...[...what, 1]);
     return () => {
-      if (isHeld) input(...[...what, -1]);
+      if (!isHeld) return;
       isHeld = false;
+      input(...[...what, -1]);
     };
   }
   return {
@@ -653,7 +670,7 @@ function createClient(options2 = {}, { now = Date.now, random = Math.random, lat
     send(event, data, { volatile = false } = {}) {
       const isUp = state.phase === "up";
       if (volatile || isInert) return isUp && write(event, data) ? "sent" : "dropped";
-      const message = { event, data, size: JSON.stringify([event, data]).length, at: now() };
+      const message = { event, data, size: JSON.stringify([event, data]).length, at: time() };
       input("send", message);
       return state.queue.includes(message) ? "queued" : isUp ? "sent" : "dropped";
     },
