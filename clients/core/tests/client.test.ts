@@ -293,6 +293,15 @@ describe("tokens", () => {
     expect(client.snapshot().reason).toEqual({ kind: "token", text: "text" });
   });
 
+  it("may be asked for in a year: no timer is set for longer than setTimeout takes", async () => {
+    const { client, clock } = rig({ token: () => Promise.reject(Object.assign(new Error("busy"), { after: 365 * 86_400_000 })) });
+    client.connect();
+    await settled();
+    await clock.pass(100 * 86_400_000);
+    expect(client.snapshot()).toMatchObject({ status: "reconnecting", attempt: 1 });
+    expect(clock.longest).toBeLessThan(2 ** 31);
+  });
+
   it("are never printed, whatever happens", async () => {
     const lines: unknown[] = [];
     const log = (...line: unknown[]) => void lines.push(line);

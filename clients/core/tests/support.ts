@@ -24,7 +24,10 @@ export class FakeClock {
   now(): number {
     return this.time - this.back;
   }
+  /** The longest time that was ever asked for. */
+  longest = 0;
   later(then: () => void, ms: number): () => void {
+    this.longest = Math.max(this.longest, ms);
     const timer = { at: this.time + ms, then };
     this.#timers.push(timer);
     return () => {

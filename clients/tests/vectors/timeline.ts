@@ -123,25 +123,20 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 class Time implements Clock {
   at = 0;
-  readonly #random: number;
   readonly #timers = new Set<{ at: number; then: () => void }>();
 
-  constructor(random: number) {
-    this.#random = random;
-  }
-
-  now(): number {
-    return BEGIN + this.at;
-  }
-
-  random(): number {
-    return this.#random;
-  }
-
-  later(then: () => void, ms: number): () => void {
+  // Functions of their own: the client calls them without `this`.
+  readonly now = (): number => BEGIN + this.at;
+  readonly random: () => number;
+  readonly later = (then: () => void, ms: number): unknown => {
     const timer = { at: this.at + Math.max(0, ms), then };
     this.#timers.add(timer);
-    return () => void this.#timers.delete(timer);
+    return timer;
+  };
+  readonly cancel = (timer: unknown): void => void this.#timers.delete(timer as { at: number; then: () => void });
+
+  constructor(random: number) {
+    this.random = () => random;
   }
 
   /** Lets everything happen that is due until then, each at its time. */

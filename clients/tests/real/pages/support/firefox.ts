@@ -13,8 +13,8 @@ import { until } from "../../support/until.js";
 import { serve } from "./page.js";
 import { Watched } from "./watched.js";
 
-/** FIREFOX_BIN, or Debian's Firefox if it is installed. */
-export const firefoxPath: string | undefined = process.env["FIREFOX_BIN"] ?? ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find((path) => existsSync(path));
+/** FIREFOX_BIN (empty: none), or Debian's Firefox if it is installed. */
+export const firefoxPath: string | undefined = process.env["FIREFOX_BIN"] === "" ? undefined : process.env["FIREFOX_BIN"] ?? ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find((path) => existsSync(path));
 
 /** It asks nothing of the network. */
 const PREFERENCES = ["app.update.auto", "datareporting.policy.dataSubmissionEnabled", "network.captive-portal-service.enabled", "network.connectivity-service.enabled"];
