@@ -53,7 +53,7 @@ export function fresh(m: Draft): void {
 /** Frames for the client itself: who serves it, and events that were lost. */
 export function notice(m: Draft, event: string | undefined, data: unknown): void {
   const { v, node, id, reason, groups } = Object(data) as Record<string, unknown>;
-  if (event === "gap") miss(m, "gap", m.heard, true, text(reason), Array.isArray(groups) && groups.every((group) => typeof group === "string") ? groups : null);
+  if (event === "gap") miss(m, "gap", m.heard, true, text(reason), Array.isArray(groups) ? groups.map(String) : null);
   // Applications may have a "hello" of their own.
   if (event === "hello" && v === 1) {
     m.node = text(node);

@@ -163,7 +163,7 @@ function fresh(m) {
 }
 function notice(m, event, data) {
   const { v, node, id, reason, groups } = Object(data);
-  if (event === "gap") miss(m, "gap", m.heard, true, text(reason), Array.isArray(groups) && groups.every((group) => typeof group === "string") ? groups : null);
+  if (event === "gap") miss(m, "gap", m.heard, true, text(reason), Array.isArray(groups) ? groups.map(String) : null);
   if (event === "hello" && v === 1) {
     m.node = text(node);
     m.id = text(id);
