@@ -63,4 +63,4 @@ export function notice(m: Draft, event: string | undefined, data: unknown): void
 }
 
 /** Applications show and compare what servers send. */
-const isText = (value: unknown): boolean => typeof value === "string";
+const isText = (value: unknown): value is string => typeof value === "string";
