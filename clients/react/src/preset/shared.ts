@@ -5,7 +5,6 @@ import { createClient, type Client, type Options, type Token } from "@channelgat
 import { useEffect } from "react";
 
 import type { AnyClient } from "../context.js";
-import { userOf } from "./user-of.js";
 
 /** Where the server is, and who the user is. What is absent stays as it was. */
 export interface Settings {
@@ -37,12 +36,11 @@ export function shared<E>(url: string, token: Token | undefined, options: () => 
       settings = { ...before, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
       // A function that each render makes anew is not another login.
       const isLogin = settings.token !== before.token && !(typeof settings.token === "function" && typeof before.token === "function");
-      const user = userOf(settings.token);
-      const isOther = isLogin && !!before.token && (user === undefined || user !== userOf(before.token));
+      const isOther = isLogin && before.token;
       if (isOther) onOther?.();
       if (made === undefined) return;
       const isUsed = !/idle|closed/.test(made.snapshot().status);
-      // What waits is the former user's.
+      // What waits may be the former user's.
       if (isOther) made.disconnect();
       if (isLogin) made.setToken(ask);
       if ((isLogin || `${settings.url}` !== `${before.url}`) && isUsed) made.reconnect("configured anew");
