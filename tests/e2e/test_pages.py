@@ -131,7 +131,8 @@ SOCKETS = """
     const told = (client) => {
         const { status, retryAt } = client.snapshot();
         // No two attempts are closer than 250 ms.
-        return [status, retryAt === null || retryAt - Date.now() <= 250 ? null : Math.round((retryAt - Date.now()) / 100) / 10];
+        const wait = retryAt === null ? 0 : retryAt - Date.now();
+        return [status, wait <= 250 ? null : Math.round(wait / 100) / 10];
     };
     %s
 })()

@@ -55,7 +55,6 @@ export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extend
   const list = useMemo(() => {
     const { persist: how } = current();
     return createList(client, current, how && user !== undefined ? createStore<T>({ ...how, key: id === undefined ? (place ?? "") : `${place}:${id}` }, user) : null);
-     
   }, [client, current, user, place, id]);
   const state = useShown(list);
   const recovery = useStatus(({ recovery: now }) => now, client);
