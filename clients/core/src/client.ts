@@ -99,7 +99,7 @@ export function createClient<E = Events>(
       if (lifecycle?.hidden()) input("hidden");
     }
     // Another line than the last one.
-    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) log?.(line, state.view);
+    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line as string, state.view));
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
     cancel(timer);

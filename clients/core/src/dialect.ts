@@ -17,7 +17,7 @@ function interest(kind: "room" | "topic", name: string, wanted: boolean): Named 
 /** Messages are `{type: event, …data}`, as consumers of Django Channels read them. The dialect of `webSocket()`. */
 export const typed: Dialect = {
   read,
-  write: (event, data) => ({ type: event, ...(typeof data === "object" ? data : { data }) }),
+  write: (event, data) => ({ type: event, ...(typeof data === "object" && !Array.isArray(data) ? data : { data }) }),
   interest,
 };
 

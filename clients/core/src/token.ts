@@ -19,7 +19,9 @@ export function wsToken(
     const { status } = response;
     const text = `${url}: ${status}`;
     if (status === 401 || status === 403) throw new Unauthorized(text);
-    if (!response.ok) throw Object.assign(new Error(text), { after: (response.headers.get("Retry-After") as unknown as number) * 1_000 });
+    // Seconds, or a date.
+    const after = response.headers.get("Retry-After") ?? "";
+    if (!response.ok) throw Object.assign(new Error(text), { after: +after * 1_000 || Date.parse(after) - Date.now() });
     return ((await response.json()) as Record<string, string>)[field] ?? null;
   };
 }

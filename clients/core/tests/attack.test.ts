@@ -214,6 +214,21 @@ describe("Retry-After", () => {
   });
 });
 
+it("a Retry-After that is a date is waited for", async () => {
+  vi.stubGlobal("fetch", () => Promise.resolve(new Response("", { status: 503, headers: { "Retry-After": new Date(Date.now() + 20_000).toUTCString() } })));
+  const error: unknown = await wsToken("/t")({ attempt: 0, why: "first", signal: new AbortController().signal }).catch((thrown: unknown) => thrown);
+  expect((error as { after: number }).after).toBeGreaterThan(17_000);
+  expect((error as { after: number }).after).toBeLessThan(20_001);
+});
+
+it("a message that is a list is not taken apart", async () => {
+  const { client, opened } = rig();
+  const socket = await opened();
+  client.send("list", [1, 2]);
+  client.send("text", "x");
+  expect(socket.sent).toEqual([{ type: "list", data: [1, 2] }, { type: "text", data: "x" }]);
+});
+
 describe("functions of the application", () => {
   it.each([NaN, -5, undefined, 1e308])("that say %s where a time is meant do not stop the client", async (said) => {
     reported();
@@ -228,12 +243,12 @@ describe("functions of the application", () => {
     expect(sockets.length).toBeGreaterThan(1);
   });
 
-  it("that throw do not stop the client: strategy, token, url", async () => {
+  it("that throw do not stop the client: strategy, log, token, url", async () => {
     const errors = reported();
     const fail = (): never => {
       throw new Error("a mistake");
     };
-    const { client, clock, sockets } = rig({ backoff: { strategy: fail } });
+    const { client, clock, sockets } = rig({ backoff: { strategy: fail }, log: fail });
     client.connect();
     await settled();
     sockets[0]?.open();

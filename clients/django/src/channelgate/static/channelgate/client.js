@@ -448,7 +448,8 @@ function wsToken(url = "/api/user/ws-token/", { authorization, field = "ws_token
     const { status } = response;
     const text = `${url}: ${status}`;
     if (status === 401 || status === 403) throw new Unauthorized(text);
-    if (!response.ok) throw Object.assign(new Error(text), { after: response.headers.get("Retry-After") * 1e3 });
+    const after = response.headers.get("Retry-After") ?? "";
+    if (!response.ok) throw Object.assign(new Error(text), { after: +after * 1e3 || Date.parse(after) - Date.now() });
     return (await response.json())[field] ?? null;
   };
 }
@@ -464,7 +465,7 @@ function interest(kind, name, wanted) {
 }
 var typed = {
   read,
-  write: (event, data) => ({ type: event, ...typeof data === "object" ? data : { data } }),
+  write: (event, data) => ({ type: event, ...typeof data === "object" && !Array.isArray(data) ? data : { data } }),
   interest
 };
 var enveloped = { read, write: (event, data) => ({ event, data }), interest };
@@ -580,7 +581,7 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
       if (online !== null) input(online ? "online" : "offline");
       if (lifecycle?.hidden()) input("hidden");
     }
-    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) log?.(line, state.view);
+    if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line, state.view));
     for (const [name, ...rest] of todo) effects[name](...rest);
     const at = deadline(state);
     cancel(timer);
