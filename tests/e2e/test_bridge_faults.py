@@ -108,7 +108,9 @@ async def test_what_waits_behind_a_slow_handler_comes_in_the_order_of_channels(w
         await client.send({"do": "wait"})
         for n in (1, 2):
             await client.send({"do": "echo", "n": n})
-        await (await client.connection.ping())
+        if port == world.patient.port:
+            # The node has read all; uvicorn reads nothing behind a message that its application has not taken.
+            await (await client.connection.ping())
         layer = world.publisher()
         # Of several, Channels mixes those that its layer has received by chance.
         await layer.group_send(f"behind{port}", {"type": "told", "n": 1})
