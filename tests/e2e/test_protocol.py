@@ -20,7 +20,7 @@ from rig.system import API_KEY
 VECTORS = json.loads((stack.ROOT / "docs" / "protocol-vectors.json").read_text())
 PAGE = (stack.ROOT / "docs" / "PROTOCOL.md").read_text()
 CONNECTIONS = {vector["name"]: vector for vector in VECTORS["connections"]}
-#: The numbers that the client here has unless it is told others.
+#: The numbers that the client here has unless a test gives others.
 DEFAULTS = inspect.signature(Reference).parameters
 PRESETS = {"plain": ["feed", "parking", "attendance"]}
 PATTERNS = {

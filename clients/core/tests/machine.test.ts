@@ -40,7 +40,7 @@ describe("back-off", () => {
     expect(Array.from({ length: 3 }, () => own.refused().wait)).toEqual([1_000, 1_001, 1_002]);
   });
 
-  it("waits at least as long as a token request was told to", () => {
+  it("waits at least as long as the answer to a token request says", () => {
     const machine = new Machine({ token: () => null }).input("connect");
     machine.random = 0;
     expect(machine.input("closed", 0, "busy", "retry", "token", 7_000).wait).toBe(7_000);
@@ -567,7 +567,7 @@ describe("interest", () => {
     expect(machine.all.filter(([name]) => name === "tell")).toHaveLength(4);
   });
 
-  it("is told when the first wants it, and taken back when the last does not", () => {
+  it("asks the server when the first wants it, and takes it back when the last does not", () => {
     const machine = new Machine({ linger: 100 }).opened();
     expect(told(machine.input("want", "room", "a", 1))).toEqual([["a", true]]);
     expect(told(machine.input("want", "room", "a", 1))).toEqual([]);

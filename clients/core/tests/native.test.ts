@@ -56,7 +56,7 @@ describe("fromAppState", () => {
     expect(told).toEqual(["visible"]);
   });
 
-  it("does not know the network before it is told, and without NetInfo never", () => {
+  it("does not know the network until NetInfo says it, and never without NetInfo", () => {
     const phone = device();
     const lifecycle = fromAppState(phone.AppState, phone.NetInfo);
     const told: string[] = [];

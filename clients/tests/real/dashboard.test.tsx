@@ -33,7 +33,7 @@ function Recovery() {
 it.each([
   { transport: "socket.io" as const, presets: ["dashboard"], path: "/" },
   { transport: "websocket" as const, presets: ["attendance"], path: "/ws/attendance/" },
-])("runs the three snippets over $transport and over a killed node: one socket, each update once, and the miss is told", async ({ transport, presets, path }) => {
+])("runs the three snippets over $transport and over a killed node: one socket, each update once, and the miss is reported", async ({ transport, presets, path }) => {
   const gate = await startGate({ presets });
   const page = mount(
     <WebSocketProvider url={new URL(path, gate.url)} transport={transport}>
@@ -57,7 +57,7 @@ it.each([
   await until("the loss is shown", () => page.element.querySelector("[data-cg=status]")?.getAttribute("data-status") === "reconnecting");
   expect(page.text()).not.toContain("Status: connected");
   await startAgain(gate);
-  await until("the miss is told", () => page.text().includes("open missed"));
+  await until("the miss is reported", () => page.text().includes("open missed"));
   await reaches(publish, () => numbers(seen()));
   await expectOneSocket(gate);
 

@@ -18,7 +18,7 @@ afterEach(() => {
 const send = (event: string, data: unknown) => ({ type: "send_event", event, data });
 const client = (id: number, more: Partial<Client> = {}) => ({ id, first_seen: "2026-03-02T09:00:00+00:00", last_seen: "2026-03-02T09:00:00+00:00", visit_count: 1, gender: "female", age: 30, image: "/media/1.jpg", visit_histories: [], ...more });
 
-it("runs the snippet over a killed node: it opens again, each event comes once, and the miss is told", async () => {
+it("runs the snippet over a killed node: it opens again, each event comes once, and the miss is reported", async () => {
   const gate = await startGate({ presets: ["feed"] });
   globalThis.feedServer = gate.url.replace("http", "ws").replace(/\/$/, "");
   const { socket } = await import("../snippets/feed/handling-events.js");

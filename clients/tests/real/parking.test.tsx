@@ -26,7 +26,7 @@ async function parking() {
 const reserved = (n: number) => ({ type: "new_reservation", message: `New reservation ${n}`, data: { reservation_id: n, status: "active" } });
 const numberOf = (text: string | null | undefined) => Number(/reservation (\d+)/.exec(text ?? "")?.[1] ?? 0);
 
-it("runs the snippets over a killed node: one socket, each notification once, the topics come back, and the miss is told", async () => {
+it("runs the snippets over a killed node: one socket, each notification once, the topics come back, and the miss is reported", async () => {
   const { gate, token } = await parking();
   const page = mount(
     <>
@@ -47,7 +47,7 @@ it("runs the snippets over a killed node: one socket, each notification once, th
   await gate.kill();
   await until("the loss is shown", () => page.text().includes("Status: Disconnected"));
   await gate.start();
-  await until("the miss is told", () => parkingClient().snapshot().recovery === "missed" && parkingClient().snapshot().status === "open");
+  await until("the miss is reported", () => parkingClient().snapshot().recovery === "missed" && parkingClient().snapshot().status === "open");
   expect(token.mock.calls.length).toBeGreaterThan(tokens);
   await reaches((n) => gate.publish("user_7_notifications", reserved(n)), seen);
   expectOnce(seen());
@@ -121,7 +121,7 @@ itOnce("has a centre with what came before it was opened, and marks it as seen",
 
   await gate.kill();
   await gate.start();
-  await until("the miss is told", () => page.element.querySelector("[data-cg=missed]"));
+  await until("the miss is reported", () => page.element.querySelector("[data-cg=missed]"));
   configure({ token: null });
   await until("nothing is left of the user's", () => page.element.querySelectorAll("li").length === 0);
 });

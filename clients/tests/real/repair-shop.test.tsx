@@ -47,7 +47,7 @@ const notification = (id: number) => ({ type: "notification_received", notificat
 
 const badge = (element: Element) => element.querySelector("[data-cg=badge] [data-cg=text]")?.textContent;
 
-it("runs the three snippets over a killed node: one socket, each notification once, the rooms come back, and the miss is told", async () => {
+it("runs the three snippets over a killed node: one socket, each notification once, the rooms come back, and the miss is reported", async () => {
   const gate = await shop();
   const events: number[] = [];
   function Probe() {
@@ -77,7 +77,7 @@ it("runs the three snippets over a killed node: one socket, each notification on
   await gate.kill();
   await until("the loss is shown", () => page.text().includes("Connection Status: Disconnected") && page.text().includes("Connection: Offline"));
   await gate.start();
-  await until("the miss is told", () => page.text().includes("open missed"));
+  await until("the miss is reported", () => page.text().includes("open missed"));
   await reaches((n) => gate.publish("work_order_12", changed(n)), () => events);
   // The document's component leaves 123 and joins it again by its own effect.
   await reaches((n) => gate.publish("work_order_123", changed(n, 123)), () => events);

@@ -34,7 +34,7 @@ const update = (userId: number, sessionId = 7) => ({
 
 const rows = (element: Element) => [...element.querySelectorAll("li")].map(({ textContent }) => Number(/User (\d+)/.exec(textContent)?.[1]));
 
-it("runs the component's snippet over a killed node: one socket, each update once, the rooms come back, and the miss is told", async () => {
+it("runs the component's snippet over a killed node: one socket, each update once, the rooms come back, and the miss is reported", async () => {
   const gate = await tracker();
   const page = mount(
     <>
@@ -54,7 +54,7 @@ it("runs the component's snippet over a killed node: one socket, each update onc
   await gate.kill();
   await until("the loss", () => trackerClient().snapshot().status !== "open");
   await startAgain(gate);
-  await until("the miss is told", () => trackerClient().snapshot().recovery === "missed");
+  await until("the miss is reported", () => trackerClient().snapshot().recovery === "missed");
   await reaches((n) => gate.publish("session.7", update(n)), first);
   await reaches((n) => gate.publish("session.8", update(n, 8)), () => rows(page.element.querySelector("section")!));
   expectOnce(first());
@@ -192,7 +192,7 @@ itOnce("has one row per user, and only those of its session", async () => {
   await until("the answer", () => page.text().includes("Failed to mark attendance"));
 });
 
-itOnce("asks the moderator's session to change, and everyone in it is told", async () => {
+itOnce("changes the moderator's session, and everyone in it gets the change", async () => {
   const gate = await tracker();
   const updated = vi.fn();
   function Moderator() {
