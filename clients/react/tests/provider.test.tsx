@@ -155,24 +155,35 @@ describe("one connection", () => {
     if (!Activity) return;
     const transport = scripted();
     const heard = vi.fn();
+    // Its effects are those of the component beside it: React runs both together, at a time of its own.
+    const effects = new Set<string>();
+    const Beside = () => {
+      useEffect(() => {
+        effects.add("beside");
+        return () => void effects.delete("beside");
+      }, []);
+      return null;
+    };
     const tree = (mode: "visible" | "hidden") => (
       <ChannelgateProvider url="/ws/" transport={transport}>
         <Shown />
         <Activity mode={mode}>
           <Listener event="tick" heard={heard} />
+          <Beside />
         </Activity>
       </ChannelgateProvider>
     );
     const page = mount(tree("visible"));
     await expect.poll(page.text).toBe("open ");
+    await expect.poll(() => effects.size).toBe(1);
     transport.last.receive("tick", 1);
     expect(heard).toHaveBeenCalledTimes(1);
     page.render(tree("hidden"));
-    await frames();
+    await expect.poll(() => effects.size).toBe(0);
     transport.last.receive("tick", 2);
     expect(heard).toHaveBeenCalledTimes(1);
     page.render(tree("visible"));
-    await frames();
+    await expect.poll(() => effects.size).toBe(1);
     transport.last.receive("tick", 3);
     expect(heard).toHaveBeenCalledTimes(2);
     expect(transport.sockets).toHaveLength(1);
