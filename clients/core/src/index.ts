@@ -1,7 +1,8 @@
 // What `@channelgate/client` exports.
 
 export { createClient } from "./client.js";
-export { notifications, typed } from "./dialect.js";
+export { typed } from "./dialect.js";
+export { IDLE } from "./machine.js";
 export { Disconnected, TimedOut } from "./errors.js";
 export { Unauthorized, wsToken } from "./token.js";
 export type * from "./types.js";

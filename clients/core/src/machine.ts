@@ -11,7 +11,8 @@ import { fresh, interrupt, miss, notice, ran, recover } from "./recovery.js";
 import type { Config, Draft, Effect, Input, Inputs, Phase, State, Timer } from "./state.js";
 import type { Reason, Snapshot, Verdict } from "./types.js";
 
-const IDLE: Snapshot = {
+/** The state before the first attempt; it is also what a server renders. */
+export const IDLE: Snapshot = {
   status: "idle",
   recovery: "live",
   missed: null,

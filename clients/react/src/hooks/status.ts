@@ -1,7 +1,7 @@
 "use client";
 // Reads the state of the connection.
 
-import type { Client, Events, Snapshot } from "@channelgate/client";
+import { IDLE, type Client, type Events, type Snapshot } from "@channelgate/client";
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 
 import { useClientOf, type Of } from "../context.js";
@@ -11,24 +11,6 @@ import { frame } from "../frame.js";
 export interface Status extends Snapshot {
   readonly isConnected: boolean;
 }
-
-/** What a server renders, and a browser until it has hydrated. */
-const IDLE: Snapshot = {
-  status: "idle",
-  recovery: "live",
-  missed: null,
-  attempt: 0,
-  retryAt: null,
-  since: 0,
-  reason: null,
-  online: null,
-  node: null,
-  id: null,
-  latency: null,
-  queued: 0,
-  recovered: null,
-  drops: 0,
-};
 
 const all = (status: Status): Status => status;
 
@@ -53,6 +35,7 @@ export function useStatus<S>(selector: (status: Status) => S | Status = all, of?
         return selected;
       };
     };
+    // A server renders the second, and a browser until it has hydrated.
     return [memo(() => client.snapshot()), memo(() => IDLE)];
   }, [client, selector]);
   return useSyncExternalStore(subscribe, shown, idle);

@@ -9,7 +9,7 @@ import type { AnyClient } from "../context.js";
 /** Where the server is, and who the user is. What is absent stays as it was. */
 export interface Settings {
   url?: string | URL | undefined;
-  /** A token, or a function that fetches one for each attempt; null: nobody is logged in. Another text reconnects. */
+  /** A token, or a function that fetches one for each attempt; null: without a login. Another text reconnects. */
   token?: Token | undefined;
   /** A client instead, such as that of "@channelgate/client/testing". */
   client?: AnyClient | undefined;

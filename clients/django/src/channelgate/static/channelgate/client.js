@@ -673,6 +673,7 @@ function connect(url, options = {}) {
 }
 export {
   Disconnected,
+  IDLE,
   TimedOut,
   Unauthorized,
   connect,
