@@ -1,7 +1,8 @@
 "use client";
 // Notifications of the parking lots: one connection for the page, and every component has the types that it asks for.
 
-import { typed, wsToken, type Client, type Dialect } from "@channelgate/client";
+import { wsToken, type Client } from "@channelgate/client";
+import { notifications as dialect } from "@channelgate/client/dialect";
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 
 import { createFold } from "../frame.js";
@@ -27,12 +28,6 @@ export interface ParkingNotification extends WebSocketMessage {
   at: number;
   seen: boolean;
 }
-
-/** Types of notifications are topics, which this server cannot take back. */
-const dialect: Dialect = {
-  ...typed,
-  interest: (kind, name, wanted) => (kind === "topic" && wanted ? { event: "subscribe", data: { notification_types: [name] } } : null),
-};
 
 const page = shared<ParkingEvents>("/ws/notifications/", wsToken(), () => ({ dialect }), () => change?.(() => []));
 let topics: readonly string[] = ["reservation", "parking_lot"];
