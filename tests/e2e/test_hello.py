@@ -48,6 +48,7 @@ reply = "'open'"
 async def test_hello_is_the_first_frame_however_busy_the_group_is(bus):
     node = bus.start_node(config=BUSY, CHANNELGATE__CLUSTER__NAME="gate-1")
     done = asyncio.Event()
+    witness = await Client.open(node.port, "/ws/busy/?cg=0")
     async with bus.publisher() as publisher:
 
         async def publish() -> None:
@@ -55,6 +56,9 @@ async def test_hello_is_the_first_frame_however_busy_the_group_is(bus):
                 if done.is_set():
                     return
                 await publisher.group_send("busy", {"type": "tick", "n": number})
+                # Always some under way, and never more than the machine can deliver: a node that is seconds behind its
+                # channel layer refuses clients.
+                await witness.count_of(number - 100)
 
         publishing = asyncio.create_task(publish())
         for number in range(25):
@@ -72,6 +76,7 @@ async def test_hello_is_the_first_frame_however_busy_the_group_is(bus):
             await silent.close()
         done.set()
         await publishing
+    await witness.close()
     client = await Client.open(node.port, "/ws/busy/")
     await client.send({"type": "where"})
     assert await client.count(2) == [{"connected": "gate-1"}, {"here": "gate-1"}]
