@@ -17,6 +17,7 @@ from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint
 from rig.engine import BASE
 from rig.http import Http
+from rig.log import whole_log
 from rig.raw import Raw
 from rig.system import API_KEY
 
@@ -312,7 +313,7 @@ async def test_a_configured_key_is_not_printed(tmp_path):
     node = stack.node(tmp_path, stack.free_port(), bare(CHANNELGATE_API_KEY=API_KEY), ready="/health/live")
     node.start().wait()
     try:
-        assert API_KEY not in node.log.read_text()
+        assert API_KEY not in whole_log(node)
         assert await status(node.port, "GET", "/api/tail") == 401
         assert await status(node.port, "GET", f"{BASE}polling") == 200
     finally:

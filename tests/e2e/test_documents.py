@@ -13,6 +13,7 @@ from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint, mint_person
 from rig.engine import BASE, Polling
 from rig.http import Http
+from rig.log import whole_log
 from rig.raw import Raw
 from rig.system import API_KEY
 from stack import LOOPBACK, SECRET_KEY
@@ -159,7 +160,7 @@ async def test_events_for_nobody_are_not_counted_as_lost(module_system, node):
 
 
 def test_there_is_one_worker_per_core(node):
-    assert int(re.search(r"starting (\d+) workers", node.log.read_text())[1]) == len(os.sched_getaffinity(0))
+    assert int(re.search(r"starting (\d+) workers", whole_log(node))[1]) == len(os.sched_getaffinity(0))
 
 
 async def test_an_order_that_no_node_hears_is_lost_and_a_node_accepts_no_token_before_it_has_read_them(system):

@@ -18,6 +18,7 @@ from rig.demo import access_claims, mint, mint_person
 from rig.door import Knock, connect, knock
 from rig.engine import BASE
 from rig.http import Http
+from rig.log import whole_log
 from rig.raw import CLOSE, TEXT
 from rig.system import API_KEY
 
@@ -448,7 +449,7 @@ async def test_a_revoked_token_is_wrong(place):
 async def test_what_a_client_sends_is_shown_up_to_a_limit(place):
     answer = await knock(place.node.port, f"/plain/chosen/?room={'x' * 6000}")
     assert answer.status == 403 and "xxx" in answer.body["detail"] and len(answer.body["detail"]) < 400
-    assert max(map(len, place.node.log.read_text().splitlines())) < 700
+    assert max(map(len, whole_log(place.node).splitlines())) < 700
 
 
 async def test_a_namespace_with_one_consumer_away_is_away(place):
@@ -597,7 +598,7 @@ async def test_an_origin_is_refused_with_what_to_change(system, listed):
         assert f'Origin "{origin}", Host "page.example"' in text and advice in text, text
         assert (pass_on in text) != listed, text
     assert system.metric(node, "channelgate_handshakes_total", outcome="origin") == 5
-    log = node.log.read_text()
+    log = whole_log(node)
     assert advice in log and 'Host "page.example"' in log
     assert len(re.findall("the origin is not allowed", log)) == 1, "one bounded line"
     # Long and hostile headers are cut and escaped.
@@ -643,7 +644,7 @@ reply = "'renewed'"
     assert reply.status == 503 and int(reply.headers["retry-after"]) >= 1
     assert system.metric(node, "channelgate_refused_messages_total", reason="refresh_denied") == 3
     assert system.metric(node, "channelgate_refused_messages_total", reason="refresh_failed") == 1
-    log = node.log.read_text()
+    log = whole_log(node)
     assert "a new token of an open connection is refused" in log
     assert "cannot be checked now" in log and issued not in log and PERSON.token not in log
     raw.abort()
