@@ -155,6 +155,13 @@ reply = "message.missing"
 [consumer.on_message.asks.call]
 action = "admit"
 data = "message.mood"
+timeout = "5s"
+ok.reply = "result.body.id"
+unavailable.reply = "'away'"
+error.reply = "'error ' ~ result.status"
+[consumer.on_message.asks_briefly.call]
+action = "admit"
+data = "message.mood"
 timeout = "700ms"
 ok.reply = "result.body.id"
 unavailable.reply = "'away'"
@@ -162,7 +169,7 @@ error.reply = "'error ' ~ result.status"
 [consumer.on_message.falls_back.call]
 action = "admit"
 data = "message.mood"
-timeout = "700ms"
+timeout = "2s"
 error.reply = "'error ' ~ result.status"
 [consumer.on_message.handles_nothing.call]
 action = "admit"
@@ -478,7 +485,7 @@ async def test_a_node_without_its_key_and_one_that_takes_too_long(place):
 async def test_a_worker_is_a_backend_like_any_other(place):
     """The tracker preset, whose `error` says *Authentication error*: without a worker, and with one."""
     system = place.system
-    worker = {"CHANNELGATE__BACKEND__WORKER": "moody", "CHANNELGATE__BACKEND__TIMEOUT": "700ms"}
+    worker = {"CHANNELGATE__BACKEND__WORKER": "moody", "CHANNELGATE__BACKEND__TIMEOUT": "3s"}
     node = system.start_node(config='presets = ["tracker"]', **worker)
 
     async def asked() -> str:
@@ -570,7 +577,7 @@ async def test_a_message_that_is_no_json_and_a_handler_that_fails_are_two_things
         (b'{"type": "needs"}', b'"failed"'),
         (b'{"type": "asks", "mood": "fine"}', b"7"),
         (b'{"type": "asks", "mood": "503"}', b'"away"'),
-        (b'{"type": "asks", "mood": "hangs"}', b'"away"'),
+        (b'{"type": "asks_briefly", "mood": "hangs"}', b'"away"'),
         (b'{"type": "asks", "mood": "500"}', b'"error 500"'),
         (b'{"type": "asks", "mood": "nonsense"}', b'"failed"'),
         (b'{"type": "falls_back", "mood": "503"}', b'"error 503"'),
