@@ -84,7 +84,6 @@ impl LineQueue {
                 reported += lost;
                 report(lost);
             }
-            std::thread::sleep(std::time::Duration::from_millis(150));
             for line in batch.split_inclusive(|byte| *byte == b'\n') {
                 takes_lines = writer.write(line).is_ok();
                 if !takes_lines {
