@@ -163,6 +163,7 @@ def test_there_is_one_worker_per_core(node):
     assert int(re.search(r"starting (\d+) workers", whole_log(node))[1]) == len(os.sched_getaffinity(0))
 
 
+@pytest.mark.alone("bounds how long a client waits")
 async def test_an_order_that_no_node_hears_is_lost_and_a_node_accepts_no_token_before_it_has_read_them(system):
     orders = redis.Redis(LOOPBACK, system.redis.port)
     token = mint(SECRET_KEY, **{**access_claims(7), "user_id": "7", "jti": "unheard"})
