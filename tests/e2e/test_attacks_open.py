@@ -13,7 +13,7 @@ import redis.asyncio as redis
 import stack
 import websockets
 from rig.browser import browser
-from rig.client import Client, refusal, until
+from rig.client import DEADLINE, Client, refusal, until
 from rig.demo import access_claims, mint
 from rig.engine import BASE
 from rig.http import Http
@@ -200,7 +200,7 @@ def embedded(tmp_path):
 
 def printed_key(node) -> str:
     """The key that the node made, from its log."""
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + DEADLINE
     while not (found := re.search(r"#key=([A-Za-z0-9_-]{20,})", node.log.read_text())):
         assert time.monotonic() < deadline, node.log.read_text()
         time.sleep(0.02)
