@@ -598,6 +598,7 @@ async def test_an_origin_is_refused_with_what_to_change(system, listed):
     advice = "add the origin to server.allowed_origins" if listed else "a proxy has removed the port from Host"
     origin = "http://page.example:8080"
     polling = (f"{BASE}polling", "/raw/refused/?EIO=4&transport=polling")
+    began = time.monotonic()
     for path in ("/plain/refused/", "/one/refused/", f"{BASE}websocket", *polling):
         answer = await ask(node.port, path, Origin=origin, Host="page.example")
         assert answer.status == 403, path
@@ -607,7 +608,8 @@ async def test_an_origin_is_refused_with_what_to_change(system, listed):
     assert system.metric(node, "channelgate_handshakes_total", outcome="origin") == 5
     log = whole_log(node)
     assert advice in log and 'Host "page.example"' in log
-    assert len(re.findall("the origin is not allowed", log)) == 1, "one bounded line"
+    lines = len(re.findall("the origin is not allowed", log))
+    assert 1 <= lines <= 1 + (time.monotonic() - began) // 10, "one line in ten seconds"
     # Long and hostile headers are cut and escaped.
     long = await ask(node.port, "/plain/refused/", Origin="http://" + "o" * 3000, Host="h" * 3000)
     assert long.status == 403 and len(json.dumps(long.body)) < 700

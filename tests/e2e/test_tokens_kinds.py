@@ -363,8 +363,8 @@ async def test_a_test_token_of_a_kind_is_printed(headed, module_system):
 
 #: Reason, claims or token, and what the line in the log says.
 REASONS = [
-    ("expired", {"exp": -5}, "it ended 5 s ago|it ended 6 s ago"),
-    ("not_yet_valid", {"iat": 600}, r'"iat" is (599|600) s ahead .*; see auth.jwt.leeway'),
+    ("expired", {"exp": -5}, r"it ended ([5-9]|\d\d) s ago"),
+    ("not_yet_valid", {"iat": 600}, r'"iat" is (5\d\d|600) s ahead .*; see auth.jwt.leeway'),
     ("no_expiry", {"exp": None}, "auth.jwt.require_exp = false admits such tokens"),
     ("no_type", {"token_type": None}, r'auth.jwt.token_type_claim = "" admits such tokens'),
     ("no_id", {"jti": None}, r'no claim "jti"; auth.jwt.jti_claim = "" admits such tokens'),
@@ -389,7 +389,7 @@ auth = ["jwt"]
 
 async def test_every_refused_token_is_counted_with_its_reason_and_logged_without_the_token(module_system):
     node = module_system.start_node(config=STRICT)
-    shown = []
+    shown, began = [], time.monotonic()
     for reason, token, _ in REASONS:
         if isinstance(token, dict):
             now = int(time.time())
@@ -405,10 +405,11 @@ async def test_every_refused_token_is_counted_with_its_reason_and_logged_without
         await until(lambda pattern=pattern: pattern.search(node.log.read_text()), f"a line about {reason}")
     log = whole_log(node)
     assert not [token for token in shown if token.rsplit(".", 1)[-1] in log and len(token) > 20]
-    # A storm of one reason is one line.
+    # A storm of one reason is one line in ten seconds.
     for _ in range(50):
         await refusal(node.port, "/ws/?token=e30.e30")
-    assert whole_log(node).count("a token is not valid (malformed)") == 1
+    lines = whole_log(node).count("a token is not valid (malformed)")
+    assert 1 <= lines <= 1 + (time.monotonic() - began) // 10
 
 
 async def test_a_cached_value_that_cannot_be_read_is_reported_with_its_key_and_type(module_system):
