@@ -131,7 +131,8 @@ send = "event"
 
 async def test_the_latest_of_too_many_keys_have_no_room_and_the_client_is_closed(module_system):
     small = {"CHANNELGATE__SOCKET__OUTBOX": "50000", "CHANNELGATE__SOCKET__SEND_BUFFER": "4096"}
-    node = module_system.start_node(config=LATEST, **small)
+    # The grace is also the time that the client has to read its Close.
+    node = module_system.start_node(config=LATEST, CHANNELGATE__SERVER__DRAIN_GRACE="20s", **small)
     stalled = await Raw.stalled(node.port, "/latest/")
     async with module_system.publisher() as publisher:
         for number in range(100):
