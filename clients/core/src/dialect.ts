@@ -29,7 +29,7 @@ export const enveloped: Dialect = { read, write: (event, data) => ({ event, data
  * As `typed`, and topics are lists: `{"type": "subscribe", "notification_types": ["reservation"]}`. They cannot be taken back,
  * but events say of which topic they are. A name matches topics that contain it as whole words between underscores.
  */
-export const notifications: Dialect = {
+export const notifications: Dialect & Required<Pick<Dialect, "matches">> = {
   read(frame) {
     const { topic } = Object(frame) as { topic?: unknown };
     return { ...read(frame), topic: typeof topic === "string" ? topic : undefined };
