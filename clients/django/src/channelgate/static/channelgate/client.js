@@ -124,7 +124,7 @@ function miss(m, reason, since, isShared, detail, groups = null) {
   const before = m.missed ?? { groups: [], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...detail !== void 0 && { detail } },
+    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...detail && { detail } },
     groups: before.groups && groups && [...new Set(before.groups.concat(groups))],
     since: Math.min(before.since, since),
     until: m.now
@@ -155,10 +155,8 @@ function fresh(m) {
   m.lost = 0;
 }
 function notice(m, event, data) {
-  const { v, node, id, reason, groups = null } = Object(data);
-  if (event === "gap" && isText(reason) && /^\w+$/.test(reason) && (groups === null || Array.isArray(groups) && groups.every(isText))) {
-    miss(m, "gap", m.heard, true, reason, groups);
-  }
+  const { v, node, id, reason, groups } = Object(data);
+  if (event === "gap" && isText(reason) && /^\w+$/.test(reason) && (groups ?? []).every?.(isText)) miss(m, "gap", m.heard, true, reason, groups ?? null);
   if (event === "hello" && m.isNew && v === 1 && isText(node)) {
     m.node = node;
     m.id = id;
