@@ -289,3 +289,35 @@ async def test_events_named_like_the_nodes_notices_arrive_as_they_are_and_are_no
     await reference.stop()
     for client in (asking, silent):
         await client.close()
+
+
+async def test_events_named_like_the_notices_of_socketio_arrive_as_they_are(bus, clients):
+    node = bus.start_node(config='presets = ["tracker"]\n', CHANNELGATE__CLUSTER__NAME="gate-1")
+    token = mint_person(7).token
+    asking = await clients.open(node.port, auth={"token": token, "cg": 1})
+    silent = await clients.open(node.port, auth={"token": token})
+
+    async def fresh() -> str:
+        return token
+
+    reference = Reference(f"ws://127.0.0.1:{node.port}/socket.io/", socketio=True, token=fresh).start()
+    await until(lambda: reference.hello, "the hello")
+    own = [
+        ("gap", {"from": 10, "to": 12}),
+        ("gap", "capacity"),
+        ("gap", {"reason": "closed for lunch", "groups": None}),
+        ("hello", {"node": "another", "id": "x", "v": 1}),
+        ("pong", {"reason": "capacity"}),
+        ("price", {"type": "gap", "reason": "capacity", "groups": None}),
+    ]
+    async with bus.publisher() as publisher:
+        for event, data in own:
+            await publisher.group_send("user_7", {"type": "emit", "event": event, "data": data})
+    await until(lambda: len(reference.events) == len(own), "all events")
+    assert reference.events == own and (reference.recovery, reference.missed) == ("live", [])
+    assert (reference.hello["node"], len(reference.hellos)) == ("gate-1", 1)
+    for socket, before in ((asking, 1), (silent, 0)):
+        await socket.args("price")
+        got = [(event.name, *event.args) for event in socket.events]
+        assert got[before:] == own and [name for name, _ in got[:before]] == ["hello"] * before
+    await reference.stop()
