@@ -344,7 +344,7 @@ async def test_a_client_of_the_page_comes_back_to_another_node_and_loads_what_it
 
 async def test_a_client_of_the_page_notices_a_dead_line_by_its_heartbeat(system):
     node = system.start_node(config='presets = ["feed"]\n')
-    client = Reference(f"ws://{stack.LOOPBACK}:{node.port}/ws/", idle=0.3, patience=1).start()
+    client = Reference(f"ws://{stack.LOOPBACK}:{node.port}/ws/", idle=0.3, patience=3).start()
     await until(lambda: ("<", "pong") in client.wire, "an answered heartbeat")
     assert client.ends == []
     node.signal(signal.SIGSTOP)

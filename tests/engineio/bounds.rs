@@ -18,7 +18,8 @@ const SOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
 #[tokio::test]
 async fn clients_that_connect_to_no_namespace_are_disconnected() {
-    let node = Node::start(&format!("[socketio]\nconnect_timeout = \"400ms\"\n{CHAT}"));
+    // A close is kept for so long for a client that fetches it.
+    let node = Node::start(&format!("drain_grace = \"30s\"\n[socketio]\nconnect_timeout = \"400ms\"\n{CHAT}"));
     let start = Instant::now();
     let mut sockets = join_all((0..200).map(|_| node.socket(SOCKET))).await;
     let mut good = node.socket(SOCKET).await;
