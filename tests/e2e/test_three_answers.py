@@ -331,6 +331,8 @@ class Place:
             CHANNELGATE_BACKEND_URL=f"http://{stack.LOOPBACK}:{self.django.port}/channelgate",
             CHANNELGATE__LIMITS__CONNECTION_STATE="16384",
             CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1000",
+            # The sessions of the last test are opened while Redis is there, and asked when it is seen to be away.
+            CHANNELGATE__SOCKETIO__POLL_TIMEOUT="60s",
         )
 
     def moods(self) -> stack.Part:
