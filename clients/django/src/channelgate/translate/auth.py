@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from channelgate.conf import conf
-from channelgate.translate.source import shown
+from channelgate.translate.source import place_of, shown
 
 #: Classes of REST framework that find a user by what a session's handshake does not have: a header.
 _BY_HEADER = frozenset(
@@ -113,9 +113,10 @@ def _class(one: Any) -> str:
 
 
 def _place(one: Any) -> str:
-    target = one if inspect.isfunction(one) else type(one)
+    if not inspect.isfunction(one):
+        return place_of(type(one)) or type(one).__module__
     try:
-        return f"{shown(Path(inspect.getsourcefile(target) or '?'))}:{inspect.getsourcelines(target)[1]}"
+        return f"{shown(Path(inspect.getsourcefile(one) or '?'))}:{inspect.getsourcelines(one)[1]}"
     except (OSError, TypeError):
         return type(one).__module__
 
