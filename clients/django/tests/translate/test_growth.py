@@ -25,7 +25,7 @@ class Plain(BaseMiddleware):
     pass
 """
 #: A consumer with a constant of the module, an attribute, and a middleware of the project's own.
-CONSUMER = '''
+CONSUMER = """
 
 class Base{n}(AsyncJsonWebsocketConsumer):
     async def leave(self):
@@ -56,7 +56,7 @@ class Consumer{n}(Base{n}):
 @database_sync_to_async
 def save{n}(text):
     print(text)
-'''
+"""
 SAVES = ("self.send_json({{}})", "save{n}(message['text'])", "unknown(message)")
 
 

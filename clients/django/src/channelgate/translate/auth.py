@@ -4,7 +4,7 @@ import ast
 import dataclasses
 import inspect
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,8 @@ def _others() -> str:
         others = [name for name in names if name != "session" and name not in _BY_HEADER]
         where = 'CHANNELGATE["AUTHENTICATORS"]'
     else:
-        found = getattr(settings, "REST_FRAMEWORK", {}).get("DEFAULT_AUTHENTICATION_CLASSES", ())
+        written = getattr(settings, "REST_FRAMEWORK", None)
+        found = written.get("DEFAULT_AUTHENTICATION_CLASSES") or () if isinstance(written, Mapping) else ()
         others = [str(name) for name in found if not isinstance(name, str) or name not in _BY_HEADER]
         where = 'REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"]'
     if not others:

@@ -118,7 +118,7 @@ def _nodes_of(cls: type) -> list[ast.ClassDef]:
 
 
 def _first_line(node: ast.ClassDef) -> int:
-    return min(one.lineno for one in (node, *node.decorator_list))
+    return min([node.lineno, *(one.lineno for one in node.decorator_list)])
 
 
 def _by_name(scope: ast.Module | ast.ClassDef) -> Mapping[str, list[ast.stmt]]:
