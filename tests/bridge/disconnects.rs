@@ -62,6 +62,18 @@ fn settings(per_second: u32) -> Settings {
 }
 
 #[tokio::test]
+async fn those_that_come_one_after_the_other_are_no_faster() {
+    let server = answering(&[]).await;
+    let (bridge, metrics) = settings(10).bridge(&server.url());
+    let began = Instant::now();
+    for number in 0..6 {
+        bridge.disconnect(gone(number));
+        until("it is passed on", || ended(&metrics, "disconnect", "stopped") == number as u64 + 1).await;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn disconnects_are_batched_and_not_faster_than_permitted() {
     let server = answering(&[]).await;
     let (bridge, metrics) = settings(100).bridge(&server.url());
