@@ -5,11 +5,12 @@ Lines of one turn of the event loop leave together, so that a short handler cost
 
 import asyncio
 import contextvars
-import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+
+from channelgate.bridge.texts import encoder
 
 logger = logging.getLogger("channelgate.bridge")
 
@@ -21,7 +22,7 @@ FULL = 1024 * 1024
 #: Publishes to the layer itself what a command would have published: the node that would carry it out is gone.
 Fallback = Callable[[], Awaitable[Any]]
 
-encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+encode = encoder(allow_nan=False)
 
 
 def line(record: dict[str, Any]) -> bytes:
