@@ -81,6 +81,10 @@ class Numbered:
         await self._reply.instead(fallback)
 
 
+async def _nowhere(data: bytes) -> None:
+    """Takes what comes after the end."""
+
+
 class Lines:
     """Collects lines and hands them over in pieces, once per turn of the event loop."""
 
@@ -165,6 +169,11 @@ class Lines:
         for _, fallback in waiting:
             if fallback is not None:
                 await self.instead(fallback)
+
+    def close(self) -> None:
+        """Everything has been handed over. Who writes refers to these lines: they are freed at once without the way
+        back."""
+        self._write, self._look = _nowhere, None
 
     async def instead(self, fallback: Fallback) -> None:
         if self._publishing is None:
