@@ -126,9 +126,9 @@ class Call:
         return refusal
 
     def part(self) -> None:
-        """The call has ended. The consumer refers to it by `base_send`, and the contexts and tasks by the variable CALL:
-        without the ways back all are freed at once, and the collector, which would cost a third of a short call, has
-        nothing to find."""
+        """The call has ended. The consumer refers to it by `base_send`, contexts and tasks refer to it by CALL: without
+        the ways back all are freed at once. Python's collector, which would cost a third of a short call, has nothing
+        to find."""
         self.parted = None if self.consumer is None else type(self.consumer)
         self.consumer = self.baseline = self.payload = self.look = None
         self.before = self.after = _NOWHERE

@@ -12,7 +12,7 @@ from channelgate.bridge.refusals import Refused
 from channelgate.bridge.run import GRACE, Runner
 
 #: Seconds after which a call is worth a task that waits for the request to be closed; twice that at most. In a busy
-#: process short calls wait for each other. Of a node that has gone a call learns before it publishes; it ends 10 s later.
+#: process short calls wait for each other. Before it publishes, a call learns at once of a node that has gone.
 WATCH_AFTER = 0.25
 #: Seconds after which a call asks whether its node is still there before it publishes. A server takes what is sent to
 #: a node that has gone, and says nothing. Asking costs a shorter call more than the moments it would save.
