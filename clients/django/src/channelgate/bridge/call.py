@@ -214,9 +214,10 @@ def outer_consumer(inner: Any, call: Call) -> Any:
         coro: Any = None if task is None or task.done() else task.get_coro()
         while coro is not None:
             waiting = getattr(coro, "cr_frame", None)
-            candidate = waiting.f_locals.get("self") if waiting is not None else None
-            if candidate is not inner and isinstance(candidate, AsyncConsumer):
-                return candidate
+            if waiting is not None and not _between(waiting.f_globals.get("__name__", "")):
+                candidate = waiting.f_locals.get("self")
+                if candidate is not inner and isinstance(candidate, AsyncConsumer):
+                    return candidate
             coro = getattr(coro, "cr_await", None)
 
     frame: types.FrameType | None = sys._getframe(1)
