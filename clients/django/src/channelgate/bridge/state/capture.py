@@ -83,7 +83,9 @@ def _walk(
         payload[GIVEN_TEXT] = given.text
     elif tree := scopes.given(encoder, scope):
         payload[GIVEN] = tree
-    payload["s"] = scopes.encode(encoder, scope, received)
+    # Each byte counts: nodes keep a state as long as its connection.
+    if others := scopes.encode(encoder, scope, received):
+        payload["s"] = others
     payload["a"] = _attributes(encoder, consumer, baseline)
     if contexts is not None and (kept := surroundings.encode(encoder, *contexts)):
         payload["v"] = kept
@@ -154,9 +156,11 @@ def restore(consumer: Any, payload: dict[str, Any], *, scope: MutableMapping[str
                       f"{spoken(_name(type(consumer)))} now")  # fmt: skip
     try:
         decoder = Decoder(consumer, reread=_reread(_signs(payload)))
-        entries = decoder.members((payload.get(GIVEN) or {}).get("s") or {})
+        given = payload.get(GIVEN) or {}
+        given.pop("m", None)
+        entries = decoder.members(given)
         objects = decoder.memo.copy()
-        added = decoder.members(payload["s"])
+        added = decoder.members(payload.get("s") or {})
         attributes = decoder.members(payload["a"])
         context = decoder.members(payload.get("v") or {})
     except Unreadable as error:

@@ -18,13 +18,13 @@ _ABSENT = object()
 
 
 def given(encoder: Encoder, scope: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of Channels' middleware and routing, and the shapes of their models. They come first."""
+    """The entries of Channels' middleware and routing, and under `m` the shapes of their models. They come first."""
     entries: dict[str, Any] = {}
     for name in CHANNELS:
         if name in scope:
             _add(encoder, entries, name, scope[name])
     shapes, encoder.models = encoder.models, {}
-    return {"s": entries, "m": shapes} if shapes else {"s": entries} if entries else {}
+    return {**entries, "m": shapes} if shapes else entries
 
 
 def encode(encoder: Encoder, scope: Mapping[str, Any], received: Mapping[str, Any] | None) -> dict[str, Any]:

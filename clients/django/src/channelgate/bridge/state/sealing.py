@@ -77,14 +77,12 @@ def seal(payload: dict[str, Any], *, connection: str, seq: int, limit: int) -> s
             raise Refused("state", f"{spoken(payload['c'])}: {unkept.sentence()}") from None
         _, text, given = _texts(payload)
     if handshake or given:
-        text += "\n" + handshake
-    if given:
-        text += "\n" + given
+        text += f"\n{given}\n{handshake}"
     raw = text.encode("utf-8", "surrogatepass")
     body = _unpacked.pop(raw, b"") or _pack(raw)
     blob = b64encode(_sign(settings.SECRET_KEY, connection, seq, body) + body).decode("ascii")
     if len(blob) > limit or len(raw) > UNPACKED:
-        payload["s"] = {**payload["s"], **(json.loads(given)["s"] if given else {})}
+        payload["s"] = {**payload.get("s", {}), **(json.loads(given) if given else {})}
         raise Refused("state_size", _too_large(payload, max(len(blob), 0 if len(blob) > limit else len(raw)), limit))
     return blob
 
@@ -151,7 +149,10 @@ def unseal(blob: Any, *, connection: str, seq: int) -> dict[str, Any]:
     payload = json.loads(text)
     if not isinstance(payload, dict):
         raise _forged()
-    handshake, _, given = rest.partition("\n")
+    given, line, handshake = rest.partition("\n")
+    if not line:
+        # Of an older release, which had the handshake on the second line.
+        given, handshake = "", given
     if handshake:
         payload[HANDSHAKE] = handshake
     if given:

@@ -67,8 +67,8 @@ def holds(raw: str) -> bool:
 def withhold(payload: dict[str, Any]) -> None:
     """Writes references for the secrets of a payload. A secret within a longer text cannot be: Unkept."""
     table, _ = _table()
-    given = (payload.get("d") or {}).get("s", {})
-    for group, shown in ((given, "scope[{!r}]"), (payload["s"], "scope[{!r}]"), (payload["a"], "self.{}")):
+    given = payload.get("d") or {}
+    for group, shown in ((given, "scope[{!r}]"), (payload.get("s", {}), "scope[{!r}]"), (payload["a"], "self.{}")):
         for name, tree in group.items():
             try:
                 group[name] = _replaced(tree, table)
