@@ -5,12 +5,16 @@ import { AGAIN, SOON } from "./numbers.js";
 import type { Draft } from "./state.js";
 import type { Missed } from "./types.js";
 
+/** The connection is back; and the page is, from where the browser had put it aside. */
+export const BACK = "reconnected";
+export const RESUMED = "resumed-from-cache";
+
 /** Something may be missing since then. It joins what has not been loaded anew, and what is being loaded begins anew. */
 export function miss(m: Draft, reason: Missed["reason"], since: number, isShared?: boolean, detail?: string, groups: readonly string[] | null = null): void {
   const before = m.missed ?? { groups: [] as string[], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...(m.missed && reason === "reconnected" ? m.missed : { reason, ...(isText(detail) && { detail }) }),
+    ...(m.missed && (reason === BACK || (reason === RESUMED && m.missed.reason !== BACK)) ? m.missed : { reason, ...(isText(detail) && { detail }) }),
     groups: before.groups && groups && [...new Set(before.groups.concat(groups))].filter(isText),
     since: Math.min(before.since, since),
     until: m.now,
