@@ -48,6 +48,7 @@ export function createClient<E = Events>(
   let asking: AbortController | undefined;
   let loading: AbortController | undefined;
   let timer: unknown;
+  let awaited: number | undefined;
   let line: string | undefined;
   let unwatch: (() => undefined) | undefined;
 
@@ -102,9 +103,19 @@ export function createClient<E = Events>(
     if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line as string, state.view));
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
-    cancel(timer);
-    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - time(), FOREVER));
+    const wait = Math.min(at - time(), FOREVER);
+    // What is due keeps its place among the timers of the page: what was queued after it may count on it.
+    if (at !== awaited || wait > 0) {
+      cancel(timer);
+      awaited = at;
+      if (at < Infinity) timer = later(tick, wait);
+    }
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
+  }
+
+  function tick(): void {
+    awaited = undefined;
+    input("tick");
   }
 
   async function ask(why: TokenContext["why"]): Promise<void> {

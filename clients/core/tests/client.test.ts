@@ -32,6 +32,28 @@ describe("a client", () => {
     expect(clock.timers).toBe(0);
   });
 
+  it("is closed before what was queued after its release, whatever happens to it in between", async () => {
+    const { client, clock, sockets } = rig();
+    const release = client.acquire();
+    await settled();
+    release();
+    const ended: unknown[] = [];
+    clock.later(() => void ended.push(sockets[0]?.closedWith), 0);
+    // Each of these sets the timer for what is due next.
+    sockets[0]?.open();
+    sockets[0]?.frame({ event: "x" });
+    client.send("y");
+    await clock.pass(0);
+    expect(ended).toEqual([1000]);
+    expect(clock.timers).toBe(0);
+    client.acquire();
+    await settled();
+    client.acquire()();
+    client.disconnect();
+    await clock.pass(1_000);
+    expect(clock.timers).toBe(0);
+  });
+
   it("comes back, says its interests in order and then what waited, and that something may be missing", async () => {
     const { client, clock, sockets, opened, statuses } = rig();
     const missed: unknown[] = [];

@@ -32,8 +32,9 @@ export class Socket implements Connection {
 }
 
 /** A transport whose connections open by themselves, or when the test wants it. */
-export function scripted(how: { manual?: boolean } = {}): Transport & { sockets: Socket[]; readonly last: Socket; readonly alive: number } {
+export function scripted(how: { manual?: boolean } = {}): Transport & { sockets: Socket[]; readonly last: Socket; readonly alive: number; readonly most: number } {
   const sockets: Socket[] = [];
+  let most = 0;
   return {
     tokenIn: "query",
     dialect: typed,
@@ -46,9 +47,14 @@ export function scripted(how: { manual?: boolean } = {}): Transport & { sockets:
     get alive() {
       return sockets.filter(({ isOpen }) => isOpen).length;
     },
+    /** How many were alive at once. */
+    get most() {
+      return most;
+    },
     open(request, events) {
       const socket = new Socket(request, events);
       sockets.push(socket);
+      most = Math.max(most, this.alive);
       if (!how.manual) queueMicrotask(() => socket.isOpen && events.opened());
       return socket;
     },

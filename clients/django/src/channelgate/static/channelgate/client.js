@@ -120,11 +120,13 @@ function kept(queue, now, { messages = 100, bytes = 256 * 1024, age = 3e4 } = {}
 }
 
 // src/recovery.ts
+var BACK = "reconnected";
+var RESUMED = "resumed-from-cache";
 function miss(m, reason, since, isShared, detail, groups = null) {
   const before = m.missed ?? { groups: [], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...isText(detail) && { detail } },
+    ...m.missed && (reason === BACK || reason === RESUMED && m.missed.reason !== BACK) ? m.missed : { reason, ...isText(detail) && { detail } },
     groups: before.groups && groups && [...new Set(before.groups.concat(groups))].filter(isText),
     since: Math.min(before.since, since),
     until: m.now
@@ -304,7 +306,9 @@ var rules = {
     if (m.phase !== "off") drop(m, "away");
   },
   back(m) {
-    if (m.phase === "away") begin(m);
+    if (m.phase !== "away") return;
+    m.stored = true;
+    begin(m);
   },
   storage(m) {
     if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
@@ -383,8 +387,9 @@ function leave(m) {
 function show(m) {
   m.at.show = Infinity;
   m.shown = true;
-  if (m.recovered === false) miss(m, "reconnected", m.heard, m.reason?.code === 1012);
+  if (m.recovered === false) miss(m, m.stored ? RESUMED : BACK, m.heard, m.reason?.code === 1012);
   else recover(m);
+  m.stored = false;
   m.end = m.reason = null;
   m.why = "retry";
   enqueue(m, []);
@@ -538,6 +543,7 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
   let asking;
   let loading;
   let timer;
+  let awaited;
   let line;
   let unwatch;
   let ahead = 0;
@@ -584,9 +590,17 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
     if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line, state.view));
     for (const [name, ...rest] of todo) effects[name](...rest);
     const at = deadline(state);
-    cancel(timer);
-    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - time(), FOREVER));
+    const wait = Math.min(at - time(), FOREVER);
+    if (at !== awaited || wait > 0) {
+      cancel(timer);
+      awaited = at;
+      if (at < Infinity) timer = later(tick, wait);
+    }
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
+  }
+  function tick() {
+    awaited = void 0;
+    input("tick");
   }
   async function ask(why) {
     const { signal } = asking = new AbortController();
