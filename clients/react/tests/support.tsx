@@ -2,7 +2,7 @@
 
 import type { Connection, ConnectionEvents, OpenRequest, Transport } from "@channelgate/client";
 import { typed } from "@channelgate/client";
-import { StrictMode, type ReactNode } from "react";
+import { StrictMode, useEffect, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { afterEach, beforeEach, expect, vi } from "vitest";
 
@@ -86,9 +86,24 @@ export function mount(node: ReactNode, { strict = true }: { strict?: boolean } =
   return { element, text: () => element.textContent, render, unmount };
 }
 
-/** Two frames: all that was scheduled for the next one has been shown. */
+/** So many frames, and after each all that React had to do by then: it renders and runs effects in tasks of its own, which may come later. */
 export async function frames(count = 2): Promise<void> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => void requestAnimationFrame(resolve));
+  for (let i = 0; i < count; i++) {
+    await new Promise((resolve) => void requestAnimationFrame(resolve));
+    await rendered();
+  }
+}
+
+/** React works on roots in the order in which they asked, and runs effects before it renders another one. */
+async function rendered(): Promise<void> {
+  const root = createRoot(document.createElement("div"));
+  await new Promise<void>((resolve) => root.render(<Last done={resolve} />));
+  root.unmount();
+}
+
+function Last({ done }: { done: () => void }) {
+  useEffect(done, [done]);
+  return null;
 }
 
 /** Asserts that nothing was written to the console as an error in any test of the file. */
