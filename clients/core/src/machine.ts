@@ -7,7 +7,7 @@ import { alive, beat, ping } from "./heartbeat.js";
 import { APART, DOUBT, LOG, MINUTE, REFUSED, SHOWN, SLEEP, STORAGE, TOKEN, UNKNOWN, WAKE, WAKING } from "./numbers.js";
 import { kept } from "./outbox.js";
 import type { Queued } from "./outbox.js";
-import { BACK, fresh, interrupt, miss, notice, ran, recover, RESUMED } from "./recovery.js";
+import { fresh, interrupt, miss, notice, ran, recover } from "./recovery.js";
 import type { Config, Draft, Effect, Input, Inputs, Phase, State, Timer } from "./state.js";
 import type { Reason, Snapshot, Verdict } from "./types.js";
 
@@ -89,6 +89,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     m.phase = "up";
     m.answers = !!m.heartbeat;
     m.pings = pings;
+    m.isNew = true;
     m.refused = 0;
     m.doubt = Math.min(m.doubt, m.now + DOUBT);
     m.at.connect = Infinity;
@@ -160,9 +161,8 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     if (m.phase !== "off") drop(m, "away");
   },
   back(m) {
-    if (m.phase !== "away") return;
-    m.stored = true;
-    begin(m);
+    m.stored = m.phase === "away";
+    if (m.stored) begin(m);
   },
   storage(m) {
     if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
@@ -265,7 +265,7 @@ function leave(m: Draft): void {
 function show(m: Draft): void {
   m.at.show = Infinity;
   m.shown = true;
-  if (m.recovered === false) miss(m, m.stored ? RESUMED : BACK, m.heard, m.reason?.code === 1012);
+  if (m.recovered === false) miss(m, m.stored ? "resumed-from-cache" : "reconnected", m.heard, m.reason?.code === 1012);
   else recover(m);
   m.stored = false;
   m.end = m.reason = null;

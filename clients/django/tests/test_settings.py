@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from channelgate import checks
+from channelgate import conf as conf_module
 from channelgate.conf import conf
 
 S = "secret"
@@ -88,6 +91,25 @@ WRONG = [
         'CHANNELGATE["WS_TOKEN"]["CACHE"] is "tokens", which CACHES does not have.',
     ),
     ({"WS_TOKEN": {"SINGLE_USE": None}}, "E005", 'CHANNELGATE["WS_TOKEN"]["SINGLE_USE"] must be True or False.'),
+    # What has no form in a variable, an address or a name.
+    ({"SECRET": "\ud800"}, "E005", 'CHANNELGATE["SECRET"] must be a text or a list of texts.'),
+    ({"SECRET": [S, "a\0b"]}, "E005", 'CHANNELGATE["SECRET"] must be a text or a list of texts.'),
+    ({"PREFIX": "\ud800"}, "E005", 'CHANNELGATE["PREFIX"] must be a text, and not empty.'),
+    ({"CONFIG": "a\0b"}, "E005", 'CHANNELGATE["CONFIG"] must be the path of channelgate.toml, or None.'),
+    ({"URL": "http://a b"}, "E005", 'CHANNELGATE["URL"] must be a URL of a node'),
+    ({"URL": "http://a\nb"}, "E005", 'CHANNELGATE["URL"] must be a URL of a node'),
+    ({"REDIS_URL": "redis://h:port/0"}, "E005", 'CHANNELGATE["REDIS_URL"] is not a URL: its host or its port cannot'),
+    (
+        {"REDIS_URL": {"address": "redis://[::1"}},
+        "E005",
+        'CHANNELGATE["REDIS_URL"]["address"] is not a URL: its host or its port cannot be read.',
+    ),
+    ({"DESCRIBE": conf}, "E005", 'CHANNELGATE["DESCRIBE"] must be the dotted name of a function, such as'),
+    ({"DESCRIBE": ["shop.describe"]}, "E005", 'CHANNELGATE["DESCRIBE"] must be the dotted name of a function'),
+    ({"ACTIONS_MODULE": 7}, "E005", 'CHANNELGATE["ACTIONS_MODULE"] must be the name of a module, such as "actions".'),
+    ({"ACTIONS_MODULE": "shop/actions.py"}, "E005", 'CHANNELGATE["ACTIONS_MODULE"] must be the name of a module'),
+    ({"BRIDGE": {"REPLAY_CACHE": []}}, "E005", 'CHANNELGATE["BRIDGE"]["REPLAY_CACHE"] must be the name of a cache'),
+    ({7: S}, "E002", 'CHANNELGATE["7"] is not a setting.'),
     ([], None, None),
     ("x", "E005", "CHANNELGATE must be a dictionary."),
     ({"SECRET": [S, S], "BRIDGE": {"MODELS": "pk", "REPLAY_CACHE": "default"}}, None, None),
@@ -103,6 +125,64 @@ def test_a_mistake_is_found_by_check(value, identity, text, settings):
         return
     (one,) = found
     assert one.id == f"channelgate.{identity}" and one.msg.startswith(text), one.msg
+    assert one.hint
+
+
+@pytest.mark.parametrize("value", [value for value, *_ in WRONG])
+def test_no_value_ends_the_loading_of_the_apps(value, settings):
+    settings.CHANNELGATE = value
+    apps.get_app_config("channelgate").ready()
+    # Each check says what is wrong in its own place; none of them raises.
+    run_checks(tags=[checks.TAG], include_deployment_checks=True)
+
+
+def test_every_mistake_is_said_at_once(settings):
+    settings.CHANNELGATE = {"SECERT": S, "URL": None, "SECRET": 7, "PUBLISH": {"TIMEOUT": 0, "ON_ERROR": "x"}}
+    found = [(one.id, one.msg.partition(" ")[0]) for one in checks.check_settings()]
+    assert found == [
+        ("channelgate.E002", 'CHANNELGATE["SECERT"]'),
+        ("channelgate.E005", 'CHANNELGATE["URL"]'),
+        ("channelgate.E005", 'CHANNELGATE["SECRET"]'),
+        ("channelgate.E005", 'CHANNELGATE["PUBLISH"]["TIMEOUT"]'),
+        ("channelgate.E005", 'CHANNELGATE["PUBLISH"]["ON_ERROR"]'),
+    ]
+
+
+def test_a_hint_never_has_a_value(settings):
+    settings.CHANNELGATE = {"SECRET": {"key": "hunter2"}, "API_KEY": "hunter2\n"}
+    assert not [one for one in checks.check_settings() if "hunter2" in one.msg + one.hint]
+
+
+def test_actions_are_found_beside_a_value_that_is_wrong(settings):
+    settings.CHANNELGATE = {"ACTIONS_MODULE": "own_actions", "URL": 7}
+    assert conf_module.actions_module() == "own_actions"
+    for wrong in ({"ACTIONS_MODULE": 7}, "x"):
+        settings.CHANNELGATE = wrong
+        assert conf_module.actions_module() == "actions"
+
+
+CHECKED = """
+import sys
+from django.conf import settings
+settings.configure(SECRET_KEY="x" * 50, INSTALLED_APPS=["channelgate"], CHANNELGATE={value!r})
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"SECRET": 7}, '(channelgate.E005) CHANNELGATE["SECRET"] must be a text or a list of texts.'),
+        ("x", "(channelgate.E005) CHANNELGATE must be a dictionary."),
+        ({"ACTIONS_MODULE": 7}, '(channelgate.E005) CHANNELGATE["ACTIONS_MODULE"] must be the name of a module'),
+    ],
+)
+def test_manage_py_check_says_it_without_a_traceback(value, said):
+    command = [sys.executable, "-c", CHECKED.format(value=value), "check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and said in done.stderr and "HINT: It is of the type" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_missing_secret_is_found_before_a_deployment(settings):

@@ -14,17 +14,18 @@ class ChannelgateConfig(AppConfig):  # type: ignore[misc]
     verbose_name = "Channelgate"
 
     def ready(self) -> None:
+        """Raises for no value of a setting: the system checks run after it, and each wrong value is one of them."""
         # They register the system checks, and the action of the package.
         from channelgate import checks, node_checks, who  # noqa: F401
         from channelgate.bridge.hooks import install
-        from channelgate.conf import conf
+        from channelgate.conf import actions_module
 
         # Actions need Django only.
         with contextlib.suppress(ModuleNotFoundError):
             import channels  # noqa: F401
 
             install()
-        autodiscover_modules(conf().actions_module)
+        autodiscover_modules(actions_module())
         if apps.is_installed("django.contrib.auth"):
             from django.contrib.auth.signals import user_logged_out
 

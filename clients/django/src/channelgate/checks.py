@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from channelgate.conf import DEFAULTS, RENAMED, conf, raw, secrets_of
+from channelgate.conf import DEFAULTS, RENAMED, conf, raw, secrets_of, wrong_values
 from channelgate.registry import RESERVED, actions, twice
 
 TAG = "channelgate"
@@ -16,26 +16,35 @@ TAG = "channelgate"
 
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Unknown and wrong keys."""
+    wrong = [Error(f"{error}.", hint=error.hint, id="channelgate.E005") for error in wrong_values()]
     try:
         given = raw()
-    except ImproperlyConfigured as error:
-        return [Error(f"{error}.", id="channelgate.E005")]
+    except ImproperlyConfigured:
+        return wrong
     found: list[CheckMessage] = [*_unknown(given, DEFAULTS, "CHANNELGATE")]
     for key, default in DEFAULTS.items():
         inner = given.get(key)
         if isinstance(default, Mapping) and isinstance(inner, Mapping):
             found += _unknown(inner, default, f'CHANNELGATE["{key}"]')
-    try:
-        conf()
-    except ImproperlyConfigured as error:
-        found.append(Error(f"{error}.", id="channelgate.E005"))
-        return found
+    if wrong:
+        return [*found, *wrong]
+    found += _redis_url(conf().redis_url)
     found += _describe(conf().describe)
     found += _cache('["BRIDGE"]["REPLAY_CACHE"]', conf().replay_cache)
     if "CACHE" in (given.get("WS_TOKEN") or {}):
         found += _cache('["WS_TOKEN"]["CACHE"]', conf().ws_token.cache)
     found += _authenticators(conf().authenticators)
     return found
+
+
+def _redis_url(given: Any) -> list[CheckMessage]:
+    """An address that cannot be taken apart. What only a node cannot follow, `publish()` may be able to."""
+    from channelgate.derive.hosts import problem_of_url
+
+    name = 'CHANNELGATE["REDIS_URL"]'
+    where, address = (f'{name}["address"]', given.get("address")) if isinstance(given, Mapping) else (name, given)
+    problems = problem_of_url(address, where) if isinstance(address, str) else []
+    return [Error(one.text, hint=one.hint, id="channelgate.E005") for one in problems]
 
 
 def _unknown(given: Mapping[str, Any], known: Mapping[str, Any], where: str) -> list[CheckMessage]:
@@ -46,18 +55,22 @@ def _unknown(given: Mapping[str, Any], known: Mapping[str, Any], where: str) -> 
         renamed = [RENAMED[key]] if RENAMED.get(key) in known else []
         close = renamed or difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.5)
         guess = f' Did you mean "{close[0]}"?' if close else ""
-        hint = None if close else f"The settings are {', '.join(known)}."
+        hint = f"The settings are {', '.join(known)}."
         found.append(Error(f'{where}["{key}"] is not a setting.{guess}', hint=hint, id="channelgate.E002"))
     return found
+
+
+#: What `DESCRIBE` has to be.
+_OF_USERS = f'Name a function of a user that returns a dictionary with "id"; the default is {DEFAULTS["DESCRIBE"]}.'
 
 
 def _describe(path: str) -> list[CheckMessage]:
     try:
         function = import_string(path)
     except Exception as error:
-        return [Error(f'CHANNELGATE["DESCRIBE"] cannot be imported: {error}', id="channelgate.E004")]
+        return [Error(f'CHANNELGATE["DESCRIBE"] cannot be imported: {error}', hint=_OF_USERS, id="channelgate.E004")]
     if not callable(function):
-        return [Error(f'CHANNELGATE["DESCRIBE"] cannot be called: {path}', id="channelgate.E004")]
+        return [Error(f'CHANNELGATE["DESCRIBE"] cannot be called: {path}', hint=_OF_USERS, id="channelgate.E004")]
     return []
 
 

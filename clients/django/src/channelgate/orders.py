@@ -161,7 +161,11 @@ def _record(order: dict[str, Any], deadline: float, timeout: float) -> None:
 
 def logged_out(sender: Any, request: Any = None, **_: Any) -> None:
     """A login has ended (`user_logged_out`): so do the connections with its session or token."""
-    if not conf().disconnect_on_logout or request is None:
+    try:
+        if request is None or not conf().disconnect_on_logout:
+            return
+    except ImproperlyConfigured:
+        logger.exception("A logout could not be passed on: the setting CHANNELGATE is not valid")
         return
     for credential in _credentials(request):
         try:

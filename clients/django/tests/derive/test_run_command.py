@@ -78,7 +78,24 @@ def test_a_setting_that_is_not_valid_has_no_traceback(settings):
     settings.CHANNELGATE = {"SECRET": 7}
     code, out, err = said("--check")
     assert (code, out) == (2, "")
-    assert err == 'error: CHANNELGATE["SECRET"] must be a text or a list of texts\n'
+    assert err == (
+        'error: CHANNELGATE["SECRET"] must be a text or a list of texts\n'
+        "  It is of the type int. Without this key it is the default: None.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["init", "nginx", "tail", "env", "doctor", "token"])
+def test_each_command_says_what_is_wrong_with_a_setting(settings, name, tmp_path):
+    from django.core.management import call_command
+
+    settings.CHANNELGATE = {"URL": 7, "CONFIG": str(tmp_path / "channelgate.toml"), "DESCRIBE": 8}
+    settings.ASGI_APPLICATION = "project.asgi.application"
+    options = {"token": ["--user", "7", "--kind", "ws"]}
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("channelgate", name, *options.get(name, []), stdout=out, stderr=err)
+    assert ended.value.code
+    assert "must be" in out.getvalue() + err.getvalue(), (out.getvalue(), err.getvalue())
 
 
 def test_check_starts_nothing():

@@ -12,6 +12,9 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
+#: The exit status for a configuration that is not valid, as the node's own.
+INVALID = 2
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Output:

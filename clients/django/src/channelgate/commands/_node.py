@@ -1,23 +1,17 @@
 """What `run` and `env` share: the options about the node's file and its addresses, and how problems are shown."""
 
 import argparse
-import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-from django.core.exceptions import ImproperlyConfigured
 
 from channelgate.commands import Output
 from channelgate.conf import conf
 from channelgate.derive import Problem
 from channelgate.derive.backend import DJANGO
 from channelgate.nodefile import find
-
-#: The exit status for a configuration that is not valid, as the node's own.
-INVALID = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,20 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--proxy", action="store_true", help="the node passes what is not its own on to Django: one port"
     )
     parser.add_argument("--backend", metavar="URL", help=f"where Django answers the node's calls; {DJANGO} by default")
-
-
-def in_plain_words(handle: Callable[[Mapping[str, Any], Output], int]) -> Callable[[Mapping[str, Any], Output], int]:
-    """A setting that is not valid ends a sub-command with its reason, not with a traceback."""
-
-    @functools.wraps(handle)
-    def handled(options: Mapping[str, Any], output: Output) -> int:
-        try:
-            return handle(options, output)
-        except ImproperlyConfigured as error:
-            output.error(f"error: {error}")
-            return INVALID
-
-    return handled
 
 
 def chosen_file(options: Mapping[str, Any]) -> Path | None:

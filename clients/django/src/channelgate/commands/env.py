@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from channelgate.commands import Output
-from channelgate.commands._node import INVALID, add_arguments, chosen_file, in_plain_words, listen_at, report
+from channelgate.commands import INVALID, Output
+from channelgate.commands._node import add_arguments, chosen_file, listen_at, report
 from channelgate.derive import derived
 from channelgate.launch import used_variables
 from channelgate.launch.formats import FORMATS, render
@@ -23,7 +23,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reveal", action="store_true", help="print secrets, too")
 
 
-@in_plain_words
 def handle(options: Mapping[str, Any], output: Output) -> int:
     """Prints the variables."""
     form, listen = options["format"], listen_at(options)

@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 
 from channelgate.binary import BinaryMissing
-from channelgate.commands import Output
-from channelgate.commands._node import INVALID, add_arguments, chosen_file, in_plain_words, listen_at, report
+from channelgate.commands import INVALID, Output
+from channelgate.commands._node import add_arguments, chosen_file, listen_at, report
 from channelgate.derive import layer
 from channelgate.launch import Plan, plan, watch
 
@@ -32,7 +32,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@in_plain_words
 def handle(options: Mapping[str, Any], output: Output) -> int:
     """Checks, says what starts, and becomes the node."""
     file = chosen_file(options)

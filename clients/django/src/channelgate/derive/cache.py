@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
+from channelgate.conf import written as of_channelgate
 from channelgate.derive import hosts
 from channelgate.derive.hosts import Host
 from channelgate.derive.values import Derived, Problem, json_text, plain, text_of
@@ -28,13 +29,13 @@ SPREAD = ("ShardClient", "HerdClient", "ClusterClient")
 
 def alias() -> str:
     """The cache that has ws-tokens: `CHANNELGATE["WS_TOKEN"]["CACHE"]`, else the default."""
-    given = (getattr(settings, "CHANNELGATE", None) or {}).get("WS_TOKEN")
+    given = of_channelgate("WS_TOKEN")
     return str(given.get("CACHE", "default")) if isinstance(given, Mapping) else "default"
 
 
 def uses_tokens() -> bool:
     """Whether the project says anything about ws-tokens."""
-    return bool((getattr(settings, "CHANNELGATE", None) or {}).get("WS_TOKEN"))
+    return bool(of_channelgate("WS_TOKEN"))
 
 
 def unseen(name: str) -> str:
@@ -58,9 +59,19 @@ def prefix(name: str) -> str | None:
     cache = _cache(name)
     if cache is None:
         return None
-    short, long = str(cache.make_key("k")), str(cache.make_key("another_key"))
+    try:
+        short, long = str(cache.make_key("k")), str(cache.make_key("another_key"))
+    except Exception:
+        # A function of the project's, or a prefix that is not text.
+        return None
     before = short[: -len("k")]
     return before if short.endswith("k") and long == before + "another_key" else None
+
+
+def problems() -> list[Problem]:
+    """What is wrong with the address of a cache in Redis."""
+    library = _library(alias())
+    return [] if library is None else _host(alias(), library)[1]
 
 
 def add(derived: Derived) -> None:
@@ -109,11 +120,12 @@ def _host(name: str, library: str) -> tuple[Host | None, list[Problem]]:
     """The first server, which is written to."""
     where = f'CACHES["{name}"]'
     given = settings.CACHES[name]
-    options = dict(plain(given.get("OPTIONS")) or {})
+    written = plain(given.get("OPTIONS")) or {}
+    options = dict(written) if isinstance(written, Mapping) else {}
     location = plain(given.get("LOCATION"))
     first = _first(location)
     if first is None:
-        return None, [Problem(f'{where}["LOCATION"] is not an address of Redis.')]
+        return None, [Problem(f'{where}["LOCATION"] is not an address of Redis.', 'Write "redis://127.0.0.1:6379/1".')]
     if library == "django":
         keywords = {key: value for key, value in options.items() if key not in HARMLESS}
         return hosts.read({"address": first, **keywords} if keywords else first, f'{where}["OPTIONS"]')

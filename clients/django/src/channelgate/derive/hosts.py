@@ -91,7 +91,7 @@ def _without_login(url: str) -> str:
     return f"{scheme if mark else 'redis'}://{(rest if mark else url).rpartition('@')[2].partition('?')[0]}"
 
 
-def _problem_of(url: str, where: str) -> list[Problem]:
+def problem_of_url(url: str, where: str) -> list[Problem]:
     """An address that redis-py cannot take apart either."""
     try:
         _ = urlsplit(url).port
@@ -112,7 +112,7 @@ def read(entry: Any, where: str) -> tuple[Host | None, list[Problem]]:
     entry = plain(entry)
     url = text_of(entry)
     if url is not None:
-        wrong = _problem_of(url.strip(), where)
+        wrong = problem_of_url(url.strip(), where)
         return (None, wrong) if wrong else (Host(_for_nodes(url.strip())), [])
     if isinstance(entry, Mapping):
         return _table(entry, where)
@@ -178,7 +178,7 @@ def _table(entry: Mapping[Any, Any], where: str) -> tuple[Host | None, list[Prob
             continue
         if name == "address":
             converted = _for_nodes(str(converted))
-            problems += _problem_of(converted, f'{where}["address"]')
+            problems += problem_of_url(converted, f'{where}["address"]')
         found[name] = converted
     if any(problem.level == "error" for problem in problems):
         return None, problems

@@ -1,6 +1,7 @@
 """`CHANNEL_LAYERS["default"]` as a node needs it."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from importlib import metadata
@@ -113,8 +114,35 @@ def _is_about_hosts(problem: Problem) -> bool:
 
 def written() -> Mapping[str, Any]:
     """`CHANNEL_LAYERS["default"]` as it is written; empty if it is not."""
-    found = plain((getattr(settings, "CHANNEL_LAYERS", None) or {}).get("default"))
+    layers = plain(getattr(settings, "CHANNEL_LAYERS", None))
+    found = plain(layers.get("default")) if isinstance(layers, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def misshapen() -> list[Problem]:
+    """What is written where a dictionary or a name belongs: nothing in it can be read."""
+    layers = plain(getattr(settings, "CHANNEL_LAYERS", None))
+    default = plain(layers.get("default")) if isinstance(layers, Mapping) else None
+    parts: list[tuple[str, Any, type]] = [("CHANNEL_LAYERS", layers, Mapping), (WHERE, default, Mapping)]
+    parts += [
+        (f'{WHERE}["BACKEND"]', plain(written().get("BACKEND")), str),
+        (CONFIG, plain(written().get("CONFIG")), Mapping),
+    ]
+    return [
+        Problem(
+            f"{where} is not {'a dictionary' if kind is Mapping else 'a text'}, but {type(one).__name__}.",
+            OF_REDIS,
+            "error",
+        )
+        for where, one, kind in parts
+        if one and not isinstance(one, kind)
+    ]
+
+
+def problems() -> list[Problem]:
+    """What is wrong with the values of a layer of channels_redis."""
+    wrong = misshapen()
+    return wrong if wrong or kind_of(backend()[0]) is None else _read()[1]
 
 
 def backend() -> tuple[type | None, str]:
@@ -175,8 +203,8 @@ def _read() -> tuple[Layer | None, list[Problem]]:
             text = f'CHANNEL_LAYERS has "{alias}", too: a node listens to "default" only.'
             problems.append(Problem(text, "Events for clients go through the default layer.", "note"))
     config = plain(written().get("CONFIG")) or {}
-    if not isinstance(config, Mapping):
-        return None, [*problems, Problem(f"{CONFIG} is not a dictionary.", "", "error")]
+    if wrong := misshapen():
+        return None, [*problems, *wrong]
     reader = _Reader(config, problems)
     found = Layer(
         hosts=reader.hosts(),
@@ -254,8 +282,9 @@ class _Reader:
                 continue
             if is_time and hasattr(given, "total_seconds"):
                 given = given.total_seconds()
-            if isinstance(given, bool) or not isinstance(given, int | float) or (not is_time and given != int(given)):
-                self._wrong(name, "is not a number.")
+            is_number = isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
+            if not is_number or (not is_time and given != int(given)):
+                self._wrong(name, "is not a number.", "Write a number, or leave it out.")
                 continue
             found[name] = given if is_time and given != int(given) else int(given)
         return found

@@ -1,6 +1,7 @@
 """Keys and rules of tokens: `SECRET_KEY`, `SIMPLE_JWT`, `CHANNELGATE["WS_TOKEN"]` and the cookie of sessions."""
 
 import datetime
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from channelgate.conf import written as of_channelgate
 from channelgate.derive.values import Derived, plain, text_of
 
 #: simplejwt's defaults, for a project that has it without the setting.
@@ -37,7 +39,7 @@ def add(derived: Derived) -> None:
     """Adds keys and rules of every kind of token, and the session's cookie."""
     _secret_key(derived)
     if _has_simplejwt():
-        _SimpleJwt(derived).add()
+        add_simplejwt(derived)
     algorithm = derived.get("auth.jwt.algorithm")
     is_shared = algorithm is None or algorithm.value.startswith('"HS')
     if is_shared and derived.get("auth.secret_key_fallbacks") and not derived.get("auth.jwt.signing_key"):
@@ -50,13 +52,24 @@ def add(derived: Derived) -> None:
         derived.put("auth.django.cookies", [cookie], "SESSION_COOKIE_NAME", only_with="django")
 
 
+def add_simplejwt(derived: Derived) -> None:
+    """Adds the keys and rules of `SIMPLE_JWT`."""
+    given = plain(getattr(settings, "SIMPLE_JWT", None)) or {}
+    if isinstance(given, Mapping):
+        _SimpleJwt(derived, given).add()
+    else:
+        text = f"SIMPLE_JWT is not a dictionary, but {type(given).__name__}."
+        derived.problem(text, 'Write {"ALGORITHM": "HS256"}, or leave it out.', "error")
+
+
 def _secret_key(derived: Derived) -> None:
     key = text_of(plain(settings.SECRET_KEY))
     if not key or not key.strip():
         derived.problem("SECRET_KEY is not text: nodes cannot check tokens.", "Write text, or bytes in UTF-8.", "error")
         return
     derived.put("auth.secret_key", key, "SECRET_KEY", name="DJANGO_SECRET_KEY", secret=True)
-    older = [text_of(plain(one)) for one in getattr(settings, "SECRET_KEY_FALLBACKS", None) or ()]
+    fallbacks = getattr(settings, "SECRET_KEY_FALLBACKS", None) or ()
+    older = [text_of(plain(one)) for one in fallbacks] if isinstance(fallbacks, list | tuple) else [None]
     known = [one for one in older if one]
     if len(known) != len(older):
         derived.problem("SECRET_KEY_FALLBACKS has a key that is not text: nodes do not accept it.", level="note")
@@ -70,19 +83,42 @@ def _has_simplejwt() -> bool:
         return True
     if any(one.name.startswith("rest_framework_simplejwt") for one in apps.get_app_configs()):
         return True
-    classes = (getattr(settings, "REST_FRAMEWORK", None) or {}).get("DEFAULT_AUTHENTICATION_CLASSES") or ()
-    return any("simplejwt" in str(one) for one in classes)
+    given = getattr(settings, "REST_FRAMEWORK", None)
+    classes = given.get("DEFAULT_AUTHENTICATION_CLASSES") if isinstance(given, Mapping) else None
+    return isinstance(classes, list | tuple) and any("simplejwt" in str(one) for one in classes)
 
 
 class _SimpleJwt:
     """Reads `SIMPLE_JWT`."""
 
-    def __init__(self, derived: Derived) -> None:
+    def __init__(self, derived: Derived, given: Mapping[Any, Any]) -> None:
         self.derived = derived
-        self.given: Mapping[str, Any] = {**DEFAULTS, **(getattr(settings, "SIMPLE_JWT", None) or {})}
+        self.given: Mapping[Any, Any] = {**DEFAULTS, **given}
 
     def get(self, name: str) -> Any:
         return plain(self.given.get(name))
+
+    def text(self, name: str) -> str:
+        """A value that has to be text; the default, with a problem, for another."""
+        given = self.get(name)
+        found = "" if given is None else text_of(given)
+        if found is None:
+            self.derived.problem(
+                f'SIMPLE_JWT["{name}"] is {type(given).__name__}, which has no form for a node.', "Write text.", "error"
+            )
+            return str(DEFAULTS.get(name, ""))
+        return found
+
+    def texts(self, name: str) -> list[str]:
+        """The same of a value that may be several."""
+        given = self.get(name) or ()
+        several = given if isinstance(given, list | tuple | set | frozenset) else [given]
+        found = [text_of(plain(one)) for one in several]
+        if None in found:
+            self.derived.problem(
+                f'SIMPLE_JWT["{name}"] is not a text or a list of texts.', "Write text, or leave it out.", "error"
+            )
+        return [one for one in found if one is not None]
 
     def put(self, key: str, value: Any, name: str, secret: bool = False) -> None:
         """Adds a rule that differs from the node's default."""
@@ -92,26 +128,24 @@ class _SimpleJwt:
 
     def add(self) -> None:
         self.keys()
-        self.put("auth.jwt.user_id_claims", [str(self.get("USER_ID_CLAIM"))], "USER_ID_CLAIM")
-        self.put("auth.jwt.token_type_claim", str(self.get("TOKEN_TYPE_CLAIM") or ""), "TOKEN_TYPE_CLAIM")
-        self.put("auth.jwt.jti_claim", str(self.get("JTI_CLAIM") or ""), "JTI_CLAIM")
+        self.put("auth.jwt.user_id_claims", [self.text("USER_ID_CLAIM")], "USER_ID_CLAIM")
+        self.put("auth.jwt.token_type_claim", self.text("TOKEN_TYPE_CLAIM"), "TOKEN_TYPE_CLAIM")
+        self.put("auth.jwt.jti_claim", self.text("JTI_CLAIM"), "JTI_CLAIM")
         self.types()
         self.leeway()
         for name, key in (("AUDIENCE", "auth.jwt.audience"), ("ISSUER", "auth.jwt.issuer")):
-            given = self.get(name)
-            if given:
-                values = given if isinstance(given, list | tuple | set | frozenset) else [given]
-                self.put(key, [str(one) for one in values], name)
+            if values := self.texts(name):
+                self.put(key, values, name)
         self.sources()
         self.unknown_to_nodes()
 
     def keys(self) -> None:
-        algorithm = str(self.get("ALGORITHM"))
+        algorithm = self.text("ALGORITHM")
         self.put("auth.jwt.algorithm", algorithm, "ALGORITHM")
         if algorithm.startswith("HS"):
             self.key("auth.jwt.signing_key", "SIGNING_KEY")
         elif self.get("JWK_URL"):
-            self.put("auth.jwt.jwk_url", str(self.get("JWK_URL")), "JWK_URL")
+            self.put("auth.jwt.jwk_url", self.text("JWK_URL"), "JWK_URL")
         elif self.get("VERIFYING_KEY"):
             self.key("auth.jwt.verifying_key", "VERIFYING_KEY")
         else:
@@ -136,7 +170,15 @@ class _SimpleJwt:
 
     def types(self) -> None:
         found: list[str] = []
-        for one in self.given["AUTH_TOKEN_CLASSES"] or ():
+        classes = self.get("AUTH_TOKEN_CLASSES") or ()
+        if not isinstance(classes, list | tuple | set | frozenset):
+            self.derived.problem(
+                f'SIMPLE_JWT["AUTH_TOKEN_CLASSES"] is {type(classes).__name__}, not a list.',
+                'Write ("rest_framework_simplejwt.tokens.AccessToken",), or leave it out.',
+                "error",
+            )
+            classes = ()
+        for one in classes:
             try:
                 kind = import_string(one) if isinstance(one, str) else one
                 name = str(kind.token_type)
@@ -169,16 +211,17 @@ class _SimpleJwt:
         if not given:
             return
         seconds = given.total_seconds() if isinstance(given, datetime.timedelta) else given
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            self.derived.problem(f'SIMPLE_JWT["LEEWAY"] is {given!r}, which is not a time.', level="error")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+            self.derived.problem(
+                f'SIMPLE_JWT["LEEWAY"] is {given!r}, which is not a time.', "Write seconds, or a timedelta.", "error"
+            )
             return
         self.put("auth.jwt.leeway", int(seconds) if seconds == int(seconds) else seconds, "LEEWAY")
 
     def sources(self) -> None:
         """Headers other than `Authorization: Bearer`."""
-        header = str(self.given.get("AUTH_HEADER_NAME") or "HTTP_AUTHORIZATION")
-        given = self.given.get("AUTH_HEADER_TYPES") or ("Bearer",)
-        types = [given] if isinstance(given, str) else [str(one) for one in given]
+        header = self.text("AUTH_HEADER_NAME") or "HTTP_AUTHORIZATION"
+        types = self.texts("AUTH_HEADER_TYPES") or ["Bearer"]
         if header == "HTTP_AUTHORIZATION":
             if types == ["Bearer"]:
                 return
@@ -211,7 +254,7 @@ def _is_listed(kind: Any) -> bool:
 
 
 def _ws_token(derived: Derived) -> None:
-    given = plain((getattr(settings, "CHANNELGATE", None) or {}).get("WS_TOKEN"))
+    given = plain(of_channelgate("WS_TOKEN"))
     if not isinstance(given, Mapping):
         return
     where = 'CHANNELGATE["WS_TOKEN"]'

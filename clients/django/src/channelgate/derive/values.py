@@ -137,23 +137,32 @@ _ESCAPED = {"\\\\": "\\", '\\"': '"'}
 
 
 def text_of(value: Any) -> str | None:
-    """A text, lazy text, path or UTF-8 bytes as text; None for anything else."""
+    """A text, lazy text, path or UTF-8 bytes as text; None for anything that is not in UTF-8."""
     if isinstance(value, bytes):
         try:
             return value.decode()
         except UnicodeDecodeError:
             return None
-    if isinstance(value, str):
-        return str(value)
     from pathlib import PurePath
 
     from django.utils.functional import Promise
 
-    return str(value) if isinstance(value, PurePath | Promise) else None
+    if not isinstance(value, str | PurePath | Promise):
+        return None
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Half of a pair of surrogates: no variable can hold it.
+        return None
+    return text
 
 
 def plain(value: Any) -> Any:
-    """The value behind a function without arguments, or behind a lazy object."""
+    """The value behind a function without arguments, or behind a lazy object.
+
+    Of a function that raises it is the exception, which has no form for a node either.
+    """
     from django.utils.functional import LazyObject, Promise
 
     if isinstance(value, Promise):
@@ -164,5 +173,8 @@ def plain(value: Any) -> Any:
             return str(value)
         return value
     if callable(value) and not isinstance(value, type):
-        return plain(value())
+        try:
+            return plain(value())
+        except Exception as error:
+            return error
     return value

@@ -36,7 +36,8 @@ def folders() -> list[Path]:
     if top:
         try:
             file = import_module(top).__file__
-        except ImportError:
+        except Exception:
+            # Django's own check of ROOT_URLCONF says it.
             file = None
         if file and Path(file).name == "__init__.py":
             found.append(Path(file).resolve().parent)

@@ -1,14 +1,16 @@
-"""Check of the node's file against the consumers that it was made from: I001."""
+"""Check of the node's file that it can be read: W010; and against the consumers that it was made from: I001."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.checks import CheckMessage, Info
+from django.core.checks import CheckMessage, Info, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from channelgate.inspection.sources import shown, source_files
-from channelgate.nodefile import find
+from channelgate.nodefile import NodeFileError, find, read
+
+HINT = "No node starts with it. channelgate check says all that is wrong with a file of valid TOML."
 
 
 def check_file(**_: Any) -> list[CheckMessage]:
@@ -19,7 +21,11 @@ def check_file(**_: Any) -> list[CheckMessage]:
         return []
     if path is None:
         return []
-    made = path.stat().st_mtime
+    try:
+        read(path)
+        made = path.stat().st_mtime
+    except (NodeFileError, OSError) as error:
+        return [Warning(f"{error}.", hint=HINT, id="channelgate.W010")]
     return [
         Info(
             f"{path.name} is older than {shown(source)}; run manage.py channelgate init --check.",
@@ -27,8 +33,16 @@ def check_file(**_: Any) -> list[CheckMessage]:
             id="channelgate.I001",
         )
         for source in consumer_files()
-        if source.stat().st_mtime > made
+        if _changed(source) > made
     ]
+
+
+def _changed(source: Path) -> float:
+    """When a module was changed; the beginning of time for one that has just gone, or a link to nothing."""
+    try:
+        return source.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def consumer_files() -> Iterator[Path]:

@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.test import utils
 
 from channelgate.derive import layer
-from channelgate.derive.values import plain
+from channelgate.derive.values import plain, text_of
 from channelgate.node_checks.known import RUN, has
 
 
@@ -25,8 +25,12 @@ def check_layer(**_: Any) -> list[CheckMessage]:
     if not isinstance(config, Mapping):
         return []
     found: list[CheckMessage] = []
-    prefix = plain(config.get("prefix", layer.DEFAULT_PREFIX))
-    if prefix != layer.DEFAULT_PREFIX and not has("CHANNELGATE_LAYER_PREFIX", "layer.prefix", wanted=prefix):
+    prefix = text_of(plain(config.get("prefix", layer.DEFAULT_PREFIX)))
+    if (
+        prefix is not None
+        and prefix != layer.DEFAULT_PREFIX
+        and not has("CHANNELGATE_LAYER_PREFIX", "layer.prefix", wanted=prefix)
+    ):
         text = f'The channel layer\'s prefix is "{prefix}"; the node\'s default is "asgi". '
         found.append(Warning(f"{text}Set CHANNELGATE_LAYER_PREFIX={prefix}.", hint=RUN, id="channelgate.W003"))
     if layer.ignores_keys(which, config):

@@ -16,7 +16,7 @@ class Consumer:
     def paths(self) -> tuple[str, ...]:
         """Its paths; most have one."""
         path = self.written.get("path", ())
-        return (path,) if isinstance(path, str) else tuple(one for one in path if isinstance(one, str))
+        return tuple(_texts(path))
 
     @property
     def name(self) -> str:
@@ -47,7 +47,9 @@ class Consumer:
     @property
     def events(self) -> Mapping[str, Mapping[str, Any]]:
         """Its handlers of events, by type."""
-        found = self.written.get("on_event", {})
+        found = self.written.get("on_event")
+        if not isinstance(found, Mapping):
+            return {}
         return {name: one for name, one in found.items() if isinstance(one, Mapping)}
 
     @property
@@ -66,7 +68,7 @@ class NodeFile:
     @property
     def consumers(self) -> tuple[Consumer, ...]:
         """Its consumers, in order."""
-        return tuple(Consumer(one) for one in self.tables.get("consumer", ()) if isinstance(one, Mapping))
+        return tuple(Consumer(one) for one in _tables(self.tables.get("consumer")))
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -83,8 +85,7 @@ class NodeFile:
         changed = presets.values() if isinstance(presets, Mapping) else ()
         return any(
             method in _texts(one.get("auth", ()))
-            for one in (*self.tables.get("consumer", ()), *changed)
-            if isinstance(one, Mapping)
+            for one in (*_tables(self.tables.get("consumer")), *_tables(list(changed)))
         )
 
     def get(self, dotted: str, default: Any = None) -> Any:
@@ -98,7 +99,13 @@ class NodeFile:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    yield from (one for one in ([value] if isinstance(value, str) else value) if isinstance(one, str))
+    """A text, or those of a list. What else is there, the node refuses with its place."""
+    several = [value] if isinstance(value, str) else value
+    yield from (one for one in (several if isinstance(several, list | tuple) else ()) if isinstance(one, str))
+
+
+def _tables(value: Any) -> Iterator[Mapping[str, Any]]:
+    yield from (one for one in (value if isinstance(value, list | tuple) else ()) if isinstance(one, Mapping))
 
 
 def _has_key(value: Any, key: str) -> bool:

@@ -12,9 +12,12 @@ NAME = "channelgate.toml"
 
 
 def find() -> Path | None:
-    """The file, or None if it does not exist."""
+    """The file, or None if it does not exist. One that cannot be looked at is there: reading it says why."""
     path = place()
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:
+        return path
 
 
 def place() -> Path:

@@ -46,6 +46,6 @@ def stale_attributes(cls: Class) -> dict[str, set[str]]:
     found = {name: methods & others for name, methods in cls.stores.items() if methods & others}
     if cls.hands_out is not None:
         # Another function may have the consumer, and assign what the project assigns somewhere.
-        for name in changing.assigned() & cls.stores.keys():
+        for name in changing.named().assigned & cls.stores.keys():
             found.setdefault(name, {cls.hands_out})
     return found

@@ -4,14 +4,14 @@ import ast
 import dataclasses
 import inspect
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from channelgate.conf import conf
-from channelgate.translate.source import shown
+from channelgate.translate.source import place_of, shown
 
 #: Classes of REST framework that find a user by what a session's handshake does not have: a header.
 _BY_HEADER = frozenset(
@@ -113,9 +113,10 @@ def _class(one: Any) -> str:
 
 
 def _place(one: Any) -> str:
-    target = one if inspect.isfunction(one) else type(one)
+    if not inspect.isfunction(one):
+        return place_of(type(one)) or type(one).__module__
     try:
-        return f"{shown(Path(inspect.getsourcefile(target) or '?'))}:{inspect.getsourcelines(target)[1]}"
+        return f"{shown(Path(inspect.getsourcefile(one) or '?'))}:{inspect.getsourcelines(one)[1]}"
     except (OSError, TypeError):
         return type(one).__module__
 
@@ -127,7 +128,8 @@ def _others() -> str:
         others = [name for name in names if name != "session" and name not in _BY_HEADER]
         where = 'CHANNELGATE["AUTHENTICATORS"]'
     else:
-        found = getattr(settings, "REST_FRAMEWORK", {}).get("DEFAULT_AUTHENTICATION_CLASSES", ())
+        written = getattr(settings, "REST_FRAMEWORK", None)
+        found = written.get("DEFAULT_AUTHENTICATION_CLASSES") or () if isinstance(written, Mapping) else ()
         others = [str(name) for name in found if not isinstance(name, str) or name not in _BY_HEADER]
         where = 'REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"]'
     if not others:

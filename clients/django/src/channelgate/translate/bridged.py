@@ -11,6 +11,7 @@ from channelgate.translate.messages import Messages
 from channelgate.translate.outcome import BRIDGED, CALLS, Verdict, add_events, add_messages
 from channelgate.translate.paths import Context, Problem
 from channelgate.translate.routes import Route
+from channelgate.translate.source import Source
 from channelgate.translate.values import Expr, NotUnderstood, Thing, Unknown
 
 
@@ -68,13 +69,13 @@ def is_quiet(context: Context) -> bool:
     if source.decorators:
         return False
     found = ending(context)
-    return (not found.problems and not found.steps) or _only_discards(source.tree)
+    return (not found.problems and not found.steps) or _only_discards(source)
 
 
-def _only_discards(tree: ast.AST) -> bool:
+def _only_discards(source: Source) -> bool:
     """Whether every call of the method is `group_discard`, a log, or asks for an attribute."""
     harmless = {"group_discard", "hasattr", "getattr", "async_to_sync", "super", "disconnect", "print", "str", "list"}
-    for node in ast.walk(tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if isinstance(node.func, ast.Call):
@@ -126,21 +127,12 @@ def _attributes(context: Context) -> dict[str, Any]:
     for name in {name for path in paths for name in path.attributes}:
         values = {repr(path.attributes[name]): path.attributes[name] for path in paths if name in path.attributes}
         value = next(iter(values.values()))
-        once = _stores(context, name) == 1 and len(values) == 1 and name not in stale
+        once = context.cls.times_stored[name] == 1 and len(values) == 1 and name not in stale
         if once and (value is Thing.USER or isinstance(value, Expr | Thing)):
             found[name] = value
         else:
             found[name] = Unknown(f"self.{name}, which is set in Python")
     return found
-
-
-def _stores(context: Context, name: str) -> int:
-    """How many statements assign the attribute."""
-    return sum(
-        isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Store)
-        for source in context.cls.methods.values()
-        for node in ast.walk(source.tree)
-    )
 
 
 def _messages(context: Context) -> Messages:

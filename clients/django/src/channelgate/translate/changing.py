@@ -1,27 +1,31 @@
 """What may have another value elsewhere or later than when `init` runs: settings, and what the project assigns."""
 
 import ast
+import dataclasses
 import enum
 import functools
 import importlib
-import inspect
 import re
-import textwrap
 import types
 from pathlib import Path
 from typing import Any
 
 from django.conf import LazySettings, settings
 
+from channelgate.translate import modules
+from channelgate.translate.modules import IN_PLACE
+
 _SKIPPED = frozenset({"node_modules", "site-packages", ".git", ".venv", "venv", "env", "__pycache__", "static"})
 _MOST_FILES = 4000
-_IN_PLACE = r"append|add|remove|discard|pop|update|clear|extend|insert|setdefault|popitem"
 #: `Chat.is_open = …`, `state.rooms["x"] = …`, `setattr(Chat, "is_open", …)`; `self.x = …` is the consumer's own.
 _ASSIGNED = re.compile(
     r"(?<!\bself)\.(\w+)\s*(?://|\*\*|[-+*/|&^%])?=(?!=)"
-    rf"|\.(\w+)(?:\[[^]\n]*\]\s*[-+|]?=(?!=)|\.(?:{_IN_PLACE})\()"
+    rf"|\.(\w+)(?:\[[^]\n]*\]\s*[-+|]?=(?!=)|\.(?:{IN_PLACE})\()"
     r"""|setattr\([^,\n]+,\s*["'](\w+)"""
 )
+_TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*["']([A-Za-z][\w.]*)["']""")
+#: What sends an event; its dictionary is near, before or after it.
+_SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
 #: What a constant may be made of, besides names of constants.
 _FIXED = (
     ast.Constant,
@@ -58,21 +62,40 @@ def files(base: Path) -> list[Path]:
     return found
 
 
-def assigned() -> frozenset[str]:
-    """The attributes that a statement of the project assigns on something else than `self`."""
-    return _assigned(str(getattr(settings, "BASE_DIR", None) or Path.cwd()))
+@dataclasses.dataclass(frozen=True, slots=True)
+class Named:
+    """What the texts of the project's files name."""
+
+    #: The attributes that a statement assigns on something else than `self`.
+    assigned: frozenset[str]
+    #: The types of the events that are sent, as methods.
+    sent: frozenset[str]
 
 
 @functools.lru_cache(maxsize=8)
-def _assigned(base: str) -> frozenset[str]:
-    found: set[str] = set()
+def _named(base: str) -> Named:
+    assigned: set[str] = set()
+    sent: set[str] = set()
     for file in files(Path(base)):
         try:
             text = file.read_text(encoding="utf-8", errors="ignore")
         except OSError:
             continue
-        found.update(name for names in _ASSIGNED.findall(text) for name in names if name)
-    return frozenset(found)
+        assigned.update(name for names in _ASSIGNED.findall(text) for name in names if name)
+        for call in _SENDS.finditer(text):
+            near = text[max(0, call.start() - 500) : call.end() + 500]
+            sent.update((one or other).replace(".", "_") for one, other in _TYPE.findall(near))
+    return Named(frozenset(assigned), frozenset(sent))
+
+
+def named() -> Named:
+    """The same for the project, whose files are read once until `forget()`."""
+    return _named(str(getattr(settings, "BASE_DIR", None) or Path.cwd()))
+
+
+def forget() -> None:
+    """The files may have changed: they are read again."""
+    _named.cache_clear()
 
 
 def varies(name: str, of: Any) -> str:
@@ -115,17 +138,15 @@ def _is_fixed(name: str, of: Any, module: types.ModuleType, depth: int) -> bool:
 
 def _is_literal(name: str, of: Any, module: types.ModuleType, depth: int) -> bool:
     values: list[ast.expr | None] = []
-    for statement in _statements(of):
+    for statement in modules.statements(of, name):
         match statement:
-            case ast.Assign(targets=targets, value=value) if any(_names(one, name) for one in targets):
-                values.append(value)
-            case ast.AnnAssign(target=target, value=value) if _names(target, name):
-                values.append(value)
-            case ast.AugAssign(target=target) if _names(target, name):
-                values.append(None)
-            case ast.ImportFrom() if any((one.asname or one.name) == name for one in statement.names):
+            case ast.ImportFrom():
                 imported = next(one.name for one in statement.names if (one.asname or one.name) == name)
                 return depth < 5 and _imported(statement, imported, module, depth)
+            case ast.Assign(value=value) | ast.AnnAssign(value=value):
+                values.append(value)
+            case _:
+                values.append(None)
     return len(values) == 1 and values[0] is not None and _is_constant(values[0], module, depth)
 
 
@@ -148,24 +169,3 @@ def _is_constant(value: ast.expr, module: types.ModuleType, depth: int) -> bool:
             continue
         return False
     return True
-
-
-def _names(target: ast.expr, name: str) -> bool:
-    return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(target))
-
-
-def _statements(of: Any) -> list[ast.stmt]:
-    """The statements of a module or class, without those of its functions and classes."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(of)))
-    except (OSError, TypeError, SyntaxError):
-        return []
-    found: list[ast.stmt] = []
-    waiting: list[Any] = list(tree.body[0].body if isinstance(of, type) and tree.body else tree.body)  # type: ignore[attr-defined]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, ast.stmt):
-            found.append(one)
-        if not isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            waiting.extend(ast.iter_child_nodes(one))
-    return found

@@ -31,14 +31,13 @@ def settle(written: Written, folder: Path) -> str:
         errors = _check(program, written.text)
         if not errors:
             return "channelgate check accepts the file."
-        served = [one for one in written.verdicts if one.kind != STAYS]
+        served = [(at, one) for at, one in enumerate(written.verdicts) if one.kind != STAYS]
         refused = {int(found[1]): found[2] for found in map(_ERROR.search, errors) if found}
         if not refused:
             break
         for index, reason in refused.items():
-            if index < len(served) and served[index].table.get("django") is not True:
-                old = served[index]
-                at = written.verdicts.index(old)
+            if index < len(served) and served[index][1].table.get("django") is not True:
+                at, old = served[index]
                 written.verdicts[at] = whole(
                     old.route, old.login, [f"channelgate check refuses the native form: {reason}"]
                 )

@@ -53,7 +53,7 @@ class Handled:
     per: str = ""
 
 
-def types(cls: Class, sent: set[str]) -> list[str]:
+def types(cls: Class, sent: frozenset[str]) -> list[str]:
     """The methods that handle events. `sent` has the types that the project sends, as its source says."""
     called = {name for source in cls.methods.values() for name in _called(source)}
     found = []
@@ -70,7 +70,7 @@ def types(cls: Class, sent: set[str]) -> list[str]:
 
 def _called(source: Source) -> set[str]:
     """The methods of `self` that a method names."""
-    nodes = ast.walk(source.tree)
+    nodes = source.nodes
     return {
         node.attr
         for node in nodes

@@ -1,6 +1,8 @@
 """Whether two routes may have a path in common: Channels takes the first, and so has the node."""
 
+import dataclasses
 import re
+from collections.abc import Iterator
 
 from channelgate.translate.routes import Route
 
@@ -12,6 +14,62 @@ _VALUES = {
     "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "str": "[^/]+",
 }
+
+
+class Index:
+    """Routes by the segments of their paths: finds those that a path may meet without a look at each of them."""
+
+    def __init__(self) -> None:
+        #: Those that may begin or end anywhere, or have no path.
+        self._always: list[int] = []
+        self._root = _Node()
+
+    def add(self, position: int, route: Route) -> None:
+        """A route, and its position among all."""
+        if route.path is None or _is_open(route, "^") or _is_open(route, "$"):
+            self._always.append(position)
+            return
+        node = self._root
+        for segment in _segments(route.path):
+            if "<path:" in segment:
+                node.below.append(position)
+                return
+            node = node.children.setdefault(_ANY if "<" in segment else segment, _Node())
+        node.here.append(position)
+
+    def near(self, path: str) -> list[int]:
+        """The positions of the routes that may have a path in common with this one, in order."""
+        found = list(self._always)
+        nodes = [self._root]
+        for segment in _segments(path):
+            found += [one for node in nodes for one in node.below]
+            if "<path:" in segment:
+                found += [one for node in nodes for one in node.everything()]
+                break
+            if "<" in segment:
+                nodes = [child for node in nodes for child in node.children.values()]
+            else:
+                nodes = [node.children[key] for node in nodes for key in (segment, _ANY) if key in node.children]
+        else:
+            found += [one for node in nodes for one in node.here]
+        return sorted(set(found))
+
+
+#: A segment with a parameter, as a key.
+_ANY = "<"
+
+
+@dataclasses.dataclass(slots=True)
+class _Node:
+    children: dict[str, "_Node"] = dataclasses.field(default_factory=dict)
+    #: Routes that end here, and those that take every path from here on.
+    here: list[int] = dataclasses.field(default_factory=list)
+    below: list[int] = dataclasses.field(default_factory=list)
+
+    def everything(self) -> Iterator[int]:
+        yield from (*self.here, *self.below)
+        for child in self.children.values():
+            yield from child.everything()
 
 
 def takes(route: Route, path: str) -> bool:

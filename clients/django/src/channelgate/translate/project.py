@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -14,9 +13,6 @@ from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
 from channelgate.translate.verdict import of_route
 
-_TYPE = re.compile(r"""["']type["']\s*:\s*["']([A-Za-z][\w.]*)["']|\btype\s*=\s*["']([A-Za-z][\w.]*)["']""")
-#: What sends an event; its dictionary is near, before or after it.
-_SENDS = re.compile(r"\b(?:group_send|channel_layer\.send|publish|notify|broadcast)\b")
 #: What can match an origin: a host, with a dot before it for its subdomains, or a whole origin.
 _ORIGIN = re.compile(
     r"(?!null\Z)(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\]|[a-z][a-z0-9+.-]*://(?:\.?[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\])(?::\d+)?)",
@@ -56,7 +52,8 @@ class Written:
 
 def translate(application: Any) -> Written:
     """The configuration of a project."""
-    sent = sent_types(Path(getattr(settings, "BASE_DIR", None) or Path.cwd()))
+    changing.forget()
+    sent = changing.named().sent
     known = people.known()
     verdicts = [of_route(route, known, sent) for route in routes.routes(application)]
     verdicts = collisions.settled(_apart(verdicts))
@@ -69,19 +66,22 @@ def translate(application: Any) -> Written:
 def _apart(verdicts: list[Verdict]) -> list[Verdict]:
     """Routes whose paths the node could not tell apart as Channels does: Django's router decides there."""
     kept: list[Verdict] = []
+    index = meeting.Index()
     for verdict in verdicts:
-        earlier = next((one for one in kept if one.kind != STAYS and _covers(one, verdict)), None)
-        if earlier is None:
-            kept.append(_behind(verdict, kept))
+        near = index.near(verdict.route.path) if verdict.route.path is not None else []
+        at = next((one for one in near if kept[one].kind != STAYS and _covers(kept[one], verdict)), None)
+        if at is None:
+            index.add(len(kept), verdict.route)
+            kept.append(_behind(verdict, [kept[one] for one in near]))
             continue
+        earlier = kept[at]
         reason = (
             f"{verdict.route.shown} has the same path in the node as {earlier.route.shown}: Django's router decides"
         )
-        index = kept.index(earlier)
         if verdict.kind == STAYS:
-            kept[index] = dataclasses.replace(earlier, kind=STAYS, why=[reason, *verdict.why], table={}, joined=[])
+            kept[at] = dataclasses.replace(earlier, kind=STAYS, why=[reason, *verdict.why], table={}, joined=[])
         else:
-            kept[index] = whole(earlier.route, earlier.login, [reason])
+            kept[at] = whole(earlier.route, earlier.login, [reason])
     return kept
 
 
@@ -138,17 +138,3 @@ def _origins(verdicts: Sequence[Verdict]) -> list[str] | None:
     if not narrow:
         return None
     return [one for one in narrow[0] if all(one in other for other in narrow) and _ORIGIN.fullmatch(one)]
-
-
-def sent_types(base: Path) -> set[str]:
-    """The types of events that the project's source names, as methods."""
-    found: set[str] = set()
-    for file in changing.files(base):
-        try:
-            text = file.read_text(encoding="utf-8", errors="ignore")
-        except OSError:
-            continue
-        for call in _SENDS.finditer(text):
-            near = text[max(0, call.start() - 500) : call.end() + 500]
-            found.update((one or other).replace(".", "_") for one, other in _TYPE.findall(near))
-    return found

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from channelgate.translate.expressions import constant
 from channelgate.translate.patterns import NoPath, Parameter, Part, convert
-from channelgate.translate.source import Class
+from channelgate.translate.source import Class, of_class
 from channelgate.translate.values import Unknown
 
 #: Attributes under which middleware keeps what it wraps.
@@ -141,7 +141,7 @@ def _route(app: Any, chain: tuple[Any, ...], path: Part, extra: dict[str, Any], 
         path.parameters,
         path.wider,
         path.notes,
-        Class(app.consumer_class),
+        of_class(app.consumer_class),
         dict(app.consumer_initkwargs),
         chain,
     )
@@ -151,7 +151,7 @@ def _class(callback: Any) -> Class | None:
     for _ in range(20):
         found = getattr(callback, "consumer_class", None)
         if isinstance(found, type):
-            return Class(found)
+            return of_class(found)
         callback = _inner(callback)
         if callback is None:
             return None

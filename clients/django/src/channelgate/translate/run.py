@@ -157,7 +157,7 @@ class Run:
             raise NotUnderstood(f"{source.name}() calls itself, or too much")
         if source.decorators:
             raise NotUnderstood(f"{source.name}() has the decorator {ast.unparse(source.decorators[0])}")
-        if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(source.tree)):
+        if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in source.nodes):
             raise NotUnderstood(f"{source.name}() is a generator")
         self.executed.add(source.name)
         frame = Frame(source, dict(arguments), depth)

@@ -1,6 +1,7 @@
 """The source of a consumer class: its methods along the MRO, mixins included, each with its tree, file and lines."""
 
 import ast
+import collections
 import dataclasses
 import functools
 import inspect
@@ -14,6 +15,7 @@ from typing import Any, TypeGuard
 
 from django.conf import settings
 
+from channelgate.translate import modules
 from channelgate.translate.values import NotUnderstood
 
 #: Packages whose classes are the frame that a consumer stands in, and not a part of it.
@@ -38,6 +40,11 @@ class Source:
     function: Any
     #: The class whose body has it.
     owner: type | None = None
+
+    @functools.cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree: all that is asked of the function reads this one walk."""
+        return tuple(ast.walk(self.tree))
 
     @property
     def parameters(self) -> list[str]:
@@ -193,18 +200,35 @@ class Class:
         return members
 
     @functools.cached_property
-    def methods(self) -> dict[str, Source]:
-        """Every method of the project's own, as it is written: also of those that a decorator wraps."""
-        found = {}
-        for name in self.own:
-            owner, value = self.find(name) or (None, None)
-            function = inspect.unwrap(raw_function(value)) if callable(raw_function(value)) else None
-            if isinstance(function, FunctionType):
-                try:
-                    found[name] = of_function(function, owner)
-                except NotUnderstood:
-                    continue
+    def _written(self) -> list[tuple[type, str, Source]]:
+        """Every method of the project's classes along the MRO with its class, as it is written: also of those that a
+        decorator wraps."""
+        found = []
+        for one in self.cls.__mro__:
+            if is_library(one):
+                continue
+            for name, value in one.__dict__.items():
+                function = inspect.unwrap(raw_function(value)) if callable(raw_function(value)) else None
+                if isinstance(function, FunctionType):
+                    try:
+                        found.append((one, name, of_function(function, one)))
+                    except NotUnderstood:
+                        continue
         return found
+
+    @functools.cached_property
+    def methods(self) -> dict[str, Source]:
+        """Every method of the project's own by its name: the first along the MRO."""
+        found: dict[str, Source] = {}
+        for owner, name, source in self._written:
+            if self.own[name] is owner.__dict__[name]:
+                found.setdefault(name, source)
+        return found
+
+    @property
+    def every(self) -> list[tuple[str, Source]]:
+        """Every method of the project's classes along the MRO, replaced ones too: `super()` runs them."""
+        return [(name, source) for _, name, source in self._written]
 
     @functools.cached_property
     def unread(self) -> list[str]:
@@ -221,33 +245,17 @@ class Class:
 
     def _reads_only(self, value: property) -> bool:
         try:
-            tree = of_function(value.fget).tree
+            source = of_function(value.fget)
         except NotUnderstood:
             return False
-        return value.fset is None and not any(_targets(node) for node in ast.walk(tree))
-
-    @functools.cached_property
-    def every(self) -> list[tuple[str, Source]]:
-        """Every method of the project's classes along the MRO, replaced ones too: `super()` runs them."""
-        found = []
-        for one in self.cls.__mro__:
-            if is_library(one):
-                continue
-            for name, value in one.__dict__.items():
-                function = inspect.unwrap(raw_function(value)) if callable(raw_function(value)) else None
-                if isinstance(function, FunctionType):
-                    try:
-                        found.append((name, of_function(function, one)))
-                    except NotUnderstood:
-                        continue
-        return found
+        return value.fset is None and not any(_targets(node) for node in source.nodes)
 
     @functools.cached_property
     def stores(self) -> dict[str, set[str]]:
         """Which methods assign each attribute of `self`."""
         found: dict[str, set[str]] = {}
         for name, source in self.every:
-            for node in ast.walk(source.tree):
+            for node in source.nodes:
                 for target in _targets(node):
                     found.setdefault(target, set()).add(name)
         return found
@@ -255,14 +263,22 @@ class Class:
     @functools.cached_property
     def assigned(self) -> set[str]:
         """The attributes of `self` that a method replaces as a whole."""
-        nodes = [node for _, source in self.every for node in ast.walk(source.tree)]
+        nodes = [node for _, source in self.every for node in source.nodes]
         return {node.attr for node in nodes if _is_stored(node)}
+
+    @functools.cached_property
+    def times_stored(self) -> collections.Counter[str]:
+        """How many statements assign each attribute, of whatever it is."""
+        nodes = [node for source in self.methods.values() for node in source.nodes]
+        return collections.Counter(
+            node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        )
 
     @functools.cached_property
     def open_to(self) -> str | None:
         """The method that may set any attribute: it makes the attribute's name, or asks for the dictionary."""
         for name, source in self.every:
-            for node in ast.walk(source.tree):
+            for node in source.nodes:
                 if isinstance(node, ast.Call) and _sets_any(node):
                     return name
         return None
@@ -274,14 +290,14 @@ class Class:
             first = [*source.tree.args.posonlyargs, *source.tree.args.args][:1]
             if first and not source.is_static and first[0].arg != "self":
                 return name
-            asked = {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
+            asked = {id(node.value) for node in source.nodes if isinstance(node, ast.Attribute)}
             asked |= {
                 id(one)
-                for node in ast.walk(source.tree)
+                for node in source.nodes
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ASKING
                 for one in node.args[:2]
             }
-            if any(_is_self(node) and id(node) not in asked for node in ast.walk(source.tree)):
+            if any(_is_self(node) and id(node) not in asked for node in source.nodes):
                 return name
         return None
 
@@ -292,7 +308,7 @@ class Class:
         for name, source in self.every:
             found.setdefault(name, set()).update(
                 node.attr
-                for node in ast.walk(source.tree)
+                for node in source.nodes
                 if isinstance(node, ast.Attribute) and _is_self(node.value) and node.attr in self.methods
             )
         return found
@@ -312,12 +328,25 @@ class Class:
     def label(self) -> str:
         return f"{self.cls.__module__}.{self.cls.__qualname__}"
 
-    @property
+    @functools.cached_property
     def place(self) -> str:
-        try:
-            return f"{shown(Path(inspect.getsourcefile(self.cls) or '?'))}:{inspect.getsourcelines(self.cls)[1]}"
-        except (OSError, TypeError):
-            return self.label
+        return place_of(self.cls) or self.label
+
+
+@functools.lru_cache(maxsize=4096)
+def of_class(cls: type) -> Class:
+    """A consumer class: the routes that lead to it share what is known of it."""
+    return Class(cls)
+
+
+def place_of(cls: type) -> str | None:
+    """`chat/consumers.py:12`, where a class begins; None if its source cannot be read."""
+    try:
+        file = inspect.getsourcefile(cls)
+    except (OSError, TypeError):
+        return None
+    line = modules.line_of(cls)
+    return f"{shown(Path(file or '?'))}:{line}" if line is not None else None
 
 
 #: Functions that only ask something of the consumer.

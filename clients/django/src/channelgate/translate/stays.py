@@ -30,7 +30,7 @@ def reason(cls: Class) -> Problem | None:
 
 
 def _of_method(source: Source) -> Iterator[Problem]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call):
             name = _last(node.func)
             if name in _TASKS | _THREADS and _holds_self(node):

@@ -3,11 +3,9 @@
 import ast
 import enum
 import importlib
-import inspect
-import re
 from typing import TYPE_CHECKING, Any
 
-from channelgate.translate import changing
+from channelgate.translate import changing, modules
 from channelgate.translate.conditions import LOGIN
 from channelgate.translate.expressions import attribute, constant, joined, negated, to_expr
 from channelgate.translate.paths import Raised
@@ -229,7 +227,7 @@ def known(found: Any, name: str, of: Any, node: ast.AST) -> Any:
     if isinstance(found, list | tuple | dict | set | frozenset | str | int | float | bool | None):
         if isinstance(found, enum.Enum):
             return Known(found)
-        if not isinstance(of, dict) and name in changing.assigned():
+        if not isinstance(of, dict) and name in changing.named().assigned:
             raise NotUnderstood(f"{name}, which a statement of the project assigns, can change", node)
         return Known(found, changing.varies(name, of))
     return Known(found)
@@ -237,12 +235,7 @@ def known(found: Any, name: str, of: Any, node: ast.AST) -> Any:
 
 def _changes(module: str, name: str) -> bool:
     try:
-        text = inspect.getsource(importlib.import_module(module))
-    except (OSError, TypeError, ImportError, ValueError):
+        source = modules.of(importlib.import_module(module))
+    except (ImportError, ValueError):
         return False
-    word = re.escape(name)
-    changing = r"append|add|remove|discard|pop|update|clear|extend|insert|setdefault|popitem"
-    return bool(
-        re.search(rf"^\s*global\b.*\b{word}\b", text, re.MULTILINE)
-        or re.search(rf"\b{word}(\[[^]\n]*\]\s*[-+|]?=(?!=)|\.({changing})\()|\bdel\s+{word}\b", text)
-    )
+    return source is not None and name in source.changed

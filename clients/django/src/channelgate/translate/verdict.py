@@ -45,7 +45,7 @@ _SENT = frozenset(["accept", "close", "send", "send_json"])
 _CALLED = frozenset(["connect", "disconnect", "receive", "receive_json", "accept", "close", "send", "send_json"])
 
 
-def of_route(route: Route, people: People, sent: set[str]) -> Verdict:
+def of_route(route: Route, people: People, sent: frozenset[str]) -> Verdict:
     """The verdict on one route."""
     login = auth.of_chain(route.chain)
     if route.cls is None or route.path is None:
@@ -82,7 +82,7 @@ def _whole(cls: Class) -> str | None:
     return None
 
 
-def _translated(route: Route, login: Login, context: Context, sent: set[str]) -> Verdict:
+def _translated(route: Route, login: Login, context: Context, sent: frozenset[str]) -> Verdict:
     reasons = _outside(route, login)
     reasons += [f"the project sends events of the type {name}, a method of Channels" for name in sorted(sent & _SENT)]
     admission = Admission(problems=[Problem(one, "", "") for one in reasons])

@@ -4,9 +4,10 @@ import argparse
 import sys
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandParser
 
-from channelgate.commands import Output, SubCommand, sub_commands
+from channelgate.commands import INVALID, Output, SubCommand, sub_commands
 
 
 class Command(BaseCommand):  # type: ignore[misc]
@@ -24,7 +25,15 @@ class Command(BaseCommand):  # type: ignore[misc]
 
     def handle(self, *_: Any, **options: Any) -> None:
         module: SubCommand = sub_commands()[options["sub_command"]]
-        code = module.handle(options, Output(self.stdout, self.stderr, self.style))
+        try:
+            code = module.handle(options, Output(self.stdout, self.stderr, self.style))
+        except ImproperlyConfigured as error:
+            # A setting that is not valid: its reason, and not where in the package it was read.
+            self.stderr.write(f"error: {error}")
+            hint = getattr(error, "hint", "")
+            if hint:
+                self.stderr.write(f"  {hint}")
+            code = INVALID
         if code:
             sys.exit(code)
 

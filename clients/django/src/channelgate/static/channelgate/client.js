@@ -120,14 +120,12 @@ function kept(queue, now, { messages = 100, bytes = 256 * 1024, age = 3e4 } = {}
 }
 
 // src/recovery.ts
-var BACK = "reconnected";
-var RESUMED = "resumed-from-cache";
 function miss(m, reason, since, isShared, detail, groups = null) {
   const before = m.missed ?? { groups: [], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...m.missed && (reason === BACK || reason === RESUMED && m.missed.reason !== BACK) ? m.missed : { reason, ...isText(detail) && { detail } },
-    groups: before.groups && groups && [...new Set(before.groups.concat(groups))].filter(isText),
+    ...m.missed && /^re/.test(reason) ? m.missed : { reason, ...detail && { detail } },
+    groups: before.groups && groups && [...new Set(before.groups.concat(groups))],
     since: Math.min(before.since, since),
     until: m.now
   };
@@ -158,12 +156,13 @@ function fresh(m) {
 }
 function notice(m, event, data) {
   const { v, node, id, reason, groups } = Object(data);
-  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
-  if (event === "hello" && v === 1 && isText(node)) {
+  if (event === "gap" && isText(reason) && /^\w+$/.test(reason) && (groups ?? []).every?.(isText)) miss(m, "gap", m.heard, true, reason, groups ?? null);
+  if (event === "hello" && m.isNew && v === 1 && isText(node)) {
     m.node = node;
     m.id = id;
     m.answers = true;
   }
+  m.isNew = false;
 }
 var isText = (value) => typeof value === "string";
 
@@ -239,6 +238,7 @@ var rules = {
     m.phase = "up";
     m.answers = !!m.heartbeat;
     m.pings = pings;
+    m.isNew = true;
     m.refused = 0;
     m.doubt = Math.min(m.doubt, m.now + DOUBT);
     m.at.connect = Infinity;
@@ -306,9 +306,8 @@ var rules = {
     if (m.phase !== "off") drop(m, "away");
   },
   back(m) {
-    if (m.phase !== "away") return;
-    m.stored = true;
-    begin(m);
+    m.stored = m.phase === "away";
+    if (m.stored) begin(m);
   },
   storage(m) {
     if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
@@ -387,7 +386,7 @@ function leave(m) {
 function show(m) {
   m.at.show = Infinity;
   m.shown = true;
-  if (m.recovered === false) miss(m, m.stored ? RESUMED : BACK, m.heard, m.reason?.code === 1012);
+  if (m.recovered === false) miss(m, m.stored ? "resumed-from-cache" : "reconnected", m.heard, m.reason?.code === 1012);
   else recover(m);
   m.stored = false;
   m.end = m.reason = null;
@@ -443,6 +442,12 @@ function enqueue(m, messages, allowed = m.end === "unauthorized" ? [] : kept(mes
   miss(m, "outbox", messages[0].at, false, text);
 }
 
+// src/interest.ts
+function isLeft(topic, left, wanted, matches) {
+  const isOf = (name) => !!matches?.(topic, name);
+  return [...left].some(isOf) && ![...wanted.values()].some(({ kind, name }) => kind === "topic" && isOf(name));
+}
+
 // src/token.ts
 var Unauthorized = class extends Error {
 };
@@ -461,8 +466,8 @@ function wsToken(url = "/api/user/ws-token/", { authorization, field = "ws_token
 
 // src/dialect.ts
 function read(frame) {
-  const { event, type = "", data } = Object(frame);
-  return typeof event === "string" ? { event, data } : { event: String(type), data: frame };
+  const { event, type, data } = Object(frame);
+  return typeof event === "string" ? { event, data } : { event: typeof type === "string" ? type : "", data: frame };
 }
 function interest(kind, name, wanted) {
   const event = kind === "room" ? wanted ? "join" : "leave" : wanted ? "subscribe" : "unsubscribe";
@@ -470,12 +475,17 @@ function interest(kind, name, wanted) {
 }
 var typed = {
   read,
-  write: (event, data) => ({ type: event, ...typeof data === "object" && !Array.isArray(data) ? data : { data } }),
+  // The name of the message counts, whatever the data has under this key; it is also the first one.
+  write: (event, data) => Object.assign({ type: event }, typeof data === "object" && !Array.isArray(data) ? data : { data }, { type: event }),
   interest
 };
 var enveloped = { read, write: (event, data) => ({ event, data }), interest };
 var notifications = {
-  read,
+  read(frame) {
+    const { topic } = Object(frame);
+    return { ...read(frame), topic: typeof topic === "string" ? topic : void 0 };
+  },
+  matches: (topic, name) => `_${topic}_`.includes(`_${name}_`),
   write: (event, data) => typed.write(event, data),
   interest: (kind, name, wanted) => kind === "room" ? interest(kind, name, wanted) : wanted ? { event: "subscribe", data: { notification_types: [name] } } : null
 };
@@ -546,6 +556,7 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
   let awaited;
   let line;
   let unwatch;
+  const left = /* @__PURE__ */ new Set();
   let ahead = 0;
   const time = () => now() + (ahead = Math.max(ahead, state.now - now()));
   const effects = {
@@ -554,6 +565,7 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
       asking?.abort();
       connection?.close(1e3);
       connection = null;
+      left.clear();
     },
     ping: () => connection?.ping ? connection.ping() : connection?.check?.(),
     send(message) {
@@ -562,6 +574,8 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
     tell({ kind, name }, wanted) {
       const message = guarded(() => dialect.interest(kind, name, wanted));
       if (message) write(message.event, message.data);
+      if (wanted) left.delete(name);
+      else if (!message && kind === "topic") left.add(name);
     },
     abort: () => loading?.abort(),
     recover(missed) {
@@ -590,11 +604,10 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
     if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line, state.view));
     for (const [name, ...rest] of todo) effects[name](...rest);
     const at = deadline(state);
-    const wait = Math.min(at - time(), FOREVER);
-    if (at !== awaited || wait > 0) {
+    if (at !== awaited) {
       cancel(timer);
       awaited = at;
-      if (at < Infinity) timer = later(tick, wait);
+      if (at < Infinity) timer = later(tick, Math.min(at - time(), FOREVER));
     }
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
   }
@@ -626,9 +639,9 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
   }
   function receive(frame) {
     if (frame === "pong" && state.pinged) return input("pong");
-    const { event, data } = guarded(() => dialect.read(frame)) ?? {};
+    const { event, data, topic } = guarded(() => dialect.read(frame)) ?? {};
     input("frame", event, data);
-    if (event === void 0) return;
+    if (event === void 0 || topic !== void 0 && guarded(() => isLeft(topic, left, state.wanted, dialect.matches))) return;
     for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data, { event, frame, at: state.heard }));
   }
   function write(event, data) {
