@@ -5,8 +5,11 @@
 //! are not indexed and cost nothing. It stores no token, only its [`Fingerprint`].
 
 use std::{
+    borrow::Borrow,
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Bound,
     rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -98,8 +101,85 @@ pub struct PrincipalIndex {
     sooner: Notify,
 }
 
-/// By a number and, because several may share one, by address.
-type ByNumber = BTreeMap<(u64, usize), Weak<Principal>>;
+/// A number and, because several principals may share one, an address. As a trait, so that an entry is found by its
+/// place, which it need not keep beside the pointer: each principal has two entries.
+trait Place {
+    fn place(&self) -> (u64, usize);
+}
+
+impl Place for (u64, usize) {
+    fn place(&self) -> (u64, usize) {
+        *self
+    }
+}
+
+impl PartialEq for dyn Place + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for dyn Place + '_ {}
+
+impl PartialOrd for dyn Place + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn Place + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+/// A principal by one of its numbers.
+struct Entry(u64, Weak<Principal>);
+
+impl Place for Entry {
+    fn place(&self) -> (u64, usize) {
+        (self.0, self.1.as_ptr().addr())
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl<'a> Borrow<dyn Place + 'a> for Entry {
+    fn borrow(&self) -> &(dyn Place + 'a) {
+        self
+    }
+}
+
+type ByNumber = BTreeSet<Entry>;
+
+/// All with a number.
+fn with_number(index: &ByNumber, number: u64) -> impl Iterator<Item = Rc<Principal>> + '_ {
+    let (first, last) = ((number, 0), (number, usize::MAX));
+    let range: (Bound<&dyn Place>, Bound<&dyn Place>) = (Bound::Included(&first), Bound::Included(&last));
+    index.range::<dyn Place, _>(range).filter_map(|Entry(_, one)| one.upgrade())
+}
+
+fn remove(index: &mut ByNumber, place: (u64, usize)) {
+    index.remove(&place as &dyn Place);
+}
 
 #[derive(Default)]
 struct Index {
@@ -163,17 +243,17 @@ impl PrincipalIndex {
     fn add(&self, principal: &Rc<Principal>, proof: Proof) {
         let mut index = self.index.borrow_mut();
         let (address, weak) = (Rc::as_ptr(principal).addr(), Rc::downgrade(principal));
-        index.known.insert((principal.user().get(), address), Weak::clone(&weak));
+        index.known.insert(Entry(principal.user().get(), Weak::clone(&weak)));
         if let Some(token) = proof.token {
-            index.known.insert((token.get(), address), Weak::clone(&weak));
+            index.known.insert(Entry(token.get(), Weak::clone(&weak)));
         }
         let deadline = proof.deadline.map_or(NEVER, since_1970);
         principal.deadline.set(deadline);
         if deadline != NEVER {
-            if index.ending.first_key_value().is_none_or(|((first, _), _)| deadline < *first) {
+            if index.ending.first().is_none_or(|Entry(first, _)| deadline < *first) {
                 self.sooner.notify_one();
             }
-            index.ending.insert((deadline, address), Weak::clone(&weak));
+            index.ending.insert(Entry(deadline, Weak::clone(&weak)));
         }
         if proof.watch.is_some() {
             index.watched.insert(address, weak);
@@ -193,10 +273,9 @@ impl PrincipalIndex {
                 DisconnectTarget::Principal(fingerprint) => {
                     self.remember(*fingerprint, order.until);
                     let until = self.millis(order.until);
-                    let range = (fingerprint.get(), 0)..=(fingerprint.get(), usize::MAX);
                     // Collected first: ending a connection may remove others from the index.
                     let index = self.index.borrow();
-                    let principals: Vec<_> = index.known.range(range).filter_map(|(_, one)| one.upgrade()).collect();
+                    let principals: Vec<_> = with_number(&index.known, fingerprint.get()).collect();
                     drop(index);
                     let meant = principals.iter().filter(|principal| principal.began.get() <= until);
                     ended += meant.filter(|principal| principal.connection.end(&order.ending)).count();
@@ -209,9 +288,8 @@ impl PrincipalIndex {
     /// The connections of a user whose authentication began before this time.
     pub fn connections_of(&self, user: Fingerprint, until: Instant) -> Vec<Rc<Connection>> {
         let until = self.millis(until);
-        let range = (user.get(), 0)..=(user.get(), usize::MAX);
         let index = self.index.borrow();
-        let principals = index.known.range(range).filter_map(|(_, one)| one.upgrade());
+        let principals = with_number(&index.known, user.get());
         let mut connections: Vec<Rc<Connection>> = Vec::new();
         for principal in principals.filter(|one| one.began.get() <= until) {
             // A connection has one for each of its users; several may be the same.
@@ -254,7 +332,7 @@ impl PrincipalIndex {
     /// Ends connections at their deadlines while the worker lives.
     pub async fn run(self: Rc<Self>) {
         loop {
-            let next = self.index.borrow().ending.first_key_value().map(|((first, _), _)| *first);
+            let next = self.index.borrow().ending.first().map(|Entry(first, _)| *first);
             let due = async {
                 match next {
                     Some(next) => {
@@ -278,8 +356,8 @@ impl PrincipalIndex {
         let mut due = Vec::new();
         {
             let ending = &mut self.index.borrow_mut().ending;
-            while let Some(first) = ending.first_entry().filter(|first| first.key().0 < now) {
-                due.extend(first.remove().upgrade());
+            while ending.first().is_some_and(|Entry(first, _)| *first < now) {
+                due.extend(ending.pop_first().and_then(|Entry(_, one)| one.upgrade()));
             }
         }
         for principal in due {
@@ -338,8 +416,8 @@ impl Principal {
         self.extra.set(Extra { subject, ..self.extra().unwrap_or_default() }.boxed());
         let mut index = self.principals.index.borrow_mut();
         let address = Rc::as_ptr(self).addr();
-        index.known.remove(&(self.user.replace(user).get(), address));
-        index.known.insert((user.get(), address), Rc::downgrade(self));
+        remove(&mut index.known, (self.user.replace(user).get(), address));
+        index.known.insert(Entry(user.get(), Rc::downgrade(self)));
         true
     }
 
@@ -390,12 +468,12 @@ impl Principal {
     fn withdraw(&self) {
         let mut index = self.principals.index.borrow_mut();
         let address = std::ptr::from_ref(self).addr();
-        index.known.remove(&(self.user.get().get(), address));
+        remove(&mut index.known, (self.user.get().get(), address));
         if let Some(token) = self.token.get() {
-            index.known.remove(&(token.get(), address));
+            remove(&mut index.known, (token.get(), address));
         }
         if self.deadline.get() != NEVER {
-            index.ending.remove(&(self.deadline.get(), address));
+            remove(&mut index.ending, (self.deadline.get(), address));
         }
         if self.extra.take().is_some_and(|extra| extra.watch.is_some()) {
             index.watched.remove(&address);
