@@ -1,6 +1,8 @@
 //! Calls to a real HTTP server, good and bad, and to a worker.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
+#[path = "support/nobody.rs"]
+mod nobody;
 #[path = "backend/server.rs"]
 mod server;
 

@@ -1,6 +1,8 @@
 //! Calls that run consumers, against a real HTTP server, good and bad.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
+#[path = "support/nobody.rs"]
+mod nobody;
 #[path = "bridge/server.rs"]
 mod server;
 

@@ -1,6 +1,7 @@
 //! The layers against real Redis servers, each owned by its test.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
+#[allow(dead_code, reason = "shared; each file of tests uses a part")]
 #[path = "support/proxy.rs"]
 mod proxy;
 #[path = "support/redis.rs"]

@@ -136,9 +136,24 @@ fn adjust(consumers: &mut [TreeNode], preset: &str, adjustments: &Adjustments) {
                     consumer.remove(&[Key::from("reject"), Key::from(key)]);
                 }
             }
+            for (event, key) in sent_otherwise(&adjustment.node) {
+                consumer.remove(&[Key::from("on_event"), Key::from(event), Key::from(key)]);
+            }
             consumer.overlay(&adjustment.node);
         }
     }
+}
+
+/// What a preset may send for the events of which the file says what is sent: each client would get both.
+fn sent_otherwise(adjustment: &TreeNode) -> impl Iterator<Item = (&str, &'static str)> {
+    const SENT: [&str; 3] = ["send", "send_text", "emit"];
+    let handlers = match adjustment.get("on_event").map(|handlers| &handlers.value) {
+        Some(NodeValue::Table(handlers)) => Some(handlers),
+        _ => None,
+    };
+    let own = handlers.into_iter().flatten();
+    let own = own.filter(|(_, handler)| SENT.iter().any(|key| handler.node.get(key).is_some()));
+    own.flat_map(|(event, _)| SENT.map(|key| (event.as_str(), key)))
 }
 
 /// Whether the file says how clients are refused. Its code is for every client, and the preset's `when` would restrict it.

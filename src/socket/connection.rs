@@ -327,7 +327,7 @@ impl Connection {
     /// Whether reading from the client is paused: it must first read the answers, or its earlier messages are still
     /// being handled.
     pub(super) fn is_congested(&self) -> bool {
-        self.held.get() || self.outbox.borrow().kept() > self.limits.outbox / 2
+        self.held.get() || self.is_over_half()
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

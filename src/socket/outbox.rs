@@ -9,6 +9,7 @@ use std::{
     io::{self, IoSlice},
     rc::Rc,
     sync::Arc,
+    task::Waker,
 };
 
 use super::{
@@ -57,9 +58,15 @@ struct Backlog {
     latest: HashMap<Arc<str>, u64>,
     /// Messages dropped as the oldest since the outbox was last empty.
     lost: u64,
+    /// Woken when the kernel may have accepted some of it, and when it is gone.
+    waiter: Option<Waker>,
     pressure: Rc<Pressure>,
     listed: usize,
 }
+
+/// A place in the messages of an outbox; it changes with each byte that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position(u64, usize);
 
 impl Outbox {
     /// Whether it is empty.
@@ -75,6 +82,18 @@ impl Outbox {
     /// Those among them that are never dropped.
     pub fn kept(&self) -> usize {
         self.0.as_ref().map_or(0, |backlog| backlog.kept)
+    }
+
+    /// The first byte that waits; `None` if it is empty.
+    pub fn position(&self) -> Option<Position> {
+        self.0.as_ref().map(|backlog| Position(backlog.first, backlog.written))
+    }
+
+    /// Wakes this task after the next attempt to write. An empty outbox wakes nobody.
+    pub fn watch(&mut self, waker: &Waker) {
+        if let Some(backlog) = &mut self.0 {
+            backlog.waiter = Some(waker.clone());
+        }
     }
 
     /// All waiting bytes, for tests.
@@ -168,6 +187,7 @@ impl Outbox {
     /// accepts no more (`None`).
     pub fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<Option<u64>> {
         let Some(backlog) = &mut self.0 else { return Ok(Some(0)) };
+        backlog.wake_waiter();
         while !backlog.queue.is_empty() {
             let mut slices = [IoSlice::new(&[]); BATCH];
             let mut count = 0;
@@ -194,6 +214,7 @@ impl Outbox {
     /// meanwhile, if the outbox is empty now.
     pub fn take_messages(&mut self, mut want: impl FnMut(FrameContent<'_>) -> bool) -> u64 {
         let Some(backlog) = &mut self.0 else { return 0 };
+        backlog.wake_waiter();
         while let Some(message) = backlog.queue.front().cloned().flatten() {
             for part in EncodedFrames(&message.bytes[backlog.written..]) {
                 if part.content().is_some_and(|content| !want(content)) {
@@ -222,8 +243,15 @@ impl Backlog {
             oldest: 0,
             latest: HashMap::new(),
             lost: 0,
+            waiter: None,
             listed: pressure.enter(index),
             pressure: Rc::clone(pressure),
+        }
+    }
+
+    fn wake_waiter(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            waiter.wake();
         }
     }
 
@@ -419,6 +447,7 @@ impl Backlog {
 
 impl Drop for Backlog {
     fn drop(&mut self) {
+        self.wake_waiter();
         let costs: usize = self.queue.iter().flatten().map(|message| cost_of(message)).sum();
         self.pressure.less(size_of::<Self>() + costs);
         self.pressure.leave(self.listed);

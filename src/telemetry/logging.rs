@@ -2,7 +2,8 @@
 //!
 //! A record is always one line, whatever a client wrote into it. Below `info` only this program's own records are
 //! written: other libraries log client data (actix-http logs a header that it cannot parse). No thread that logs ever
-//! waits for the reader of standard error: `queue` holds the lines and the thread that writes them.
+//! waits for the reader of standard error: `queue` holds the lines and the thread that writes them. A line gets its time
+//! when it gets its place, so that the times are in order.
 
 mod queue;
 
@@ -42,13 +43,12 @@ pub fn start(format: LogFormat) -> Log {
     builder.format(move |out, record| match (is_written(record.level(), record.target()), format) {
         (false, _) => Ok(()),
         (true, LogFormat::Human) => human(out, record),
-        (true, LogFormat::Json) => writeln!(out, "{}", json(record, SystemTime::now())),
+        (true, LogFormat::Json) => writeln!(out, "{}", json(record)),
     });
     let write = || LINES.write_to(io::stderr(), report_loss);
     // Without the thread, lines are written directly.
-    if thread::Builder::new().name("log".to_owned()).spawn(write).is_ok() {
-        builder.write_style(style()).target(Target::Pipe(Box::new(ToQueue)));
-    }
+    let is_queued = thread::Builder::new().name("log".to_owned()).spawn(write).is_ok();
+    builder.write_style(style()).target(Target::Pipe(Box::new(Timed { format, is_queued })));
     builder.init();
     panic::set_hook(Box::new(log_panic));
     Log
@@ -75,13 +75,22 @@ impl Drop for Log {
     }
 }
 
-/// The target of env_logger: takes one line at a time.
-struct ToQueue;
+/// The target of env_logger: takes one line at a time, without its time.
+struct Timed {
+    format: LogFormat,
+    is_queued: bool,
+}
 
-impl io::Write for ToQueue {
+impl io::Write for Timed {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if !line.is_empty() {
-            LINES.push(line);
+        let head = |out: &mut Vec<u8>| time(self.format, SystemTime::now(), out);
+        if self.is_queued && !line.is_empty() {
+            LINES.push(head, line);
+        } else if !line.is_empty() {
+            let mut whole = Vec::new();
+            head(&mut whole);
+            whole.extend_from_slice(line);
+            io::stderr().write_all(&whole)?;
         }
         Ok(line.len())
     }
@@ -123,23 +132,32 @@ fn is_written(level: Level, target: &str) -> bool {
     (level <= Level::Info && !of_clients) || target == "channelgate" || target.starts_with("channelgate::")
 }
 
+/// The beginning of a line.
+fn time(format: LogFormat, now: SystemTime, out: &mut Vec<u8>) {
+    // Writing to memory cannot fail.
+    let _ = match format {
+        LogFormat::Human => write!(out, "[{:.3}", Rfc3339(now)),
+        LogFormat::Json => write!(out, r#"{{"timestamp":"{:.6}","#, Rfc3339(now)),
+    };
+}
+
+/// The rest of a line for people.
 fn human(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let (time, style) = (out.timestamp_millis(), out.default_level_style(record.level()));
+    let style = out.default_level_style(record.level());
     let message = OneLine(record.args());
-    writeln!(out, "[{time} {style}{:<5}{style:#} {}] {message}", record.level(), record.target())
+    writeln!(out, " {style}{:<5}{style:#} {}] {message}", record.level(), record.target())
 }
 
 #[derive(Serialize)]
 struct Entry<'a> {
-    timestamp: String,
     level: &'static str,
     target: &'a str,
     message: String,
 }
 
-fn json(record: &Record<'_>, now: SystemTime) -> String {
+/// The rest of a line for programs.
+fn json(record: &Record<'_>) -> String {
     let entry = Entry {
-        timestamp: Rfc3339(now).to_string(),
         level: match record.level() {
             Level::Error => "error",
             Level::Warn => "warn",
@@ -150,8 +168,9 @@ fn json(record: &Record<'_>, now: SystemTime) -> String {
         target: record.target(),
         message: record.args().to_string(),
     };
-    // Serializing four texts cannot fail.
-    serde_json::to_string(&entry).unwrap_or_default()
+    // Serializing three texts cannot fail. The time stands where the object begins.
+    let object = serde_json::to_string(&entry).unwrap_or_default();
+    object.strip_prefix('{').unwrap_or(&object).to_owned()
 }
 
 /// A text with its control characters escaped, so that it can neither forge a line of the log nor move a terminal's
@@ -175,13 +194,13 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
-/// A time as RFC 3339 with microseconds, in UTC.
+/// A time as RFC 3339 in UTC, with microseconds if the format names no precision.
 pub struct Rfc3339(pub SystemTime);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::try_from(self.0) {
-            Ok(time) => write!(f, "{time:.6}"),
+            Ok(time) => write!(f, "{time:.0$}", f.precision().unwrap_or(6)),
             Err(_) => f.write_str("1970-01-01T00:00:00.000000Z"),
         }
     }
@@ -200,12 +219,22 @@ mod tests {
         let nasty = "\"quoted\" \\ \n new line \u{0} \u{1b}[31m ünï \u{2028} {\"a\": 1}";
         let arguments = format_args!("{nasty}");
         let record = Record::builder().args(arguments).level(Level::Warn).target("channelgate::hub").build();
-        let line = json(&record, SystemTime::UNIX_EPOCH + MOMENT);
+        let mut line = Vec::new();
+        time(LogFormat::Json, SystemTime::UNIX_EPOCH + MOMENT, &mut line);
+        line.extend(json(&record).bytes());
+        let line = String::from_utf8(line).unwrap();
         assert!(!line.contains('\n'));
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["message"], nasty);
         assert_eq!(read["timestamp"], "2025-12-21T08:00:00.250000Z");
         assert_eq!((read["level"].as_str(), read["target"].as_str()), (Some("warn"), Some("channelgate::hub")));
+    }
+
+    #[test]
+    fn a_line_for_people_begins_with_milliseconds() {
+        let mut head = Vec::new();
+        time(LogFormat::Human, SystemTime::UNIX_EPOCH + MOMENT, &mut head);
+        assert_eq!(head, b"[2025-12-21T08:00:00.250Z");
     }
 
     #[test]

@@ -92,13 +92,6 @@ pub struct Server {
     task: JoinHandle<()>,
 }
 
-/// An address at which nobody listens, until the test does.
-pub fn nobody() -> SocketAddr {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    socket.local_addr().unwrap()
-}
-
 impl Server {
     /// Calls `with` for each request; `None` closes the connection.
     pub async fn start<F, A>(with: F) -> Self

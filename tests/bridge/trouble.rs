@@ -9,8 +9,10 @@ use channelgate::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Settings, all, connect, ended, failure, message, metric, open,
-    server::{LINES, Server, nobody},
+    Settings, all, connect, ended, failure, message, metric,
+    nobody::nobody,
+    open,
+    server::{LINES, Server},
 };
 
 fn broken(failure: Failure) -> String {

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channelgate::cluster::{Answer, EmitOrder, Query};
+use channelgate::cluster::{Answer, Answers, EmitOrder, Query};
 use futures_util::future::join_all;
 
 use crate::{
     proxy::Proxy,
     redis_server::RedisServer,
-    support::{DEADLINE, Node, eventually},
+    support::{AMPLE, DEADLINE, Node, PATIENCE, eventually},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,13 +27,13 @@ async fn every_node_answers_the_question() {
         args: vec!["x".into(), channelgate::event::Value::UInt(u64::MAX), channelgate::event::Value::Float(0.1)],
     };
     for query in [Query::UserRooms("a \"b\"".to_owned()), Query::Emit(order)] {
-        let answers = nodes[0].cluster.ask(query.clone(), DEADLINE).await.unwrap();
+        let answers = nodes[0].cluster.ask(query.clone(), AMPLE).await.unwrap();
         assert_eq!(answers.by_node.len(), 3);
         for node in &nodes {
             assert_eq!(node.responder.asked.lock().unwrap().last(), Some(&query));
         }
     }
-    let many = join_all((0..100).map(|at| nodes[at % 3].numbers())).await;
+    let many = join_all((0..100).map(|at| nodes[at % 3].numbers_within(AMPLE))).await;
     assert!(many.iter().all(|answer| *answer == (vec![1, 2, 3], 0)), "{many:?}");
 }
 
@@ -44,14 +44,12 @@ async fn nodes_that_do_not_answer_in_time_are_named() {
     one.until(&[1, 2, 3]).await;
     two.responder.pause_ms.store(10_000, Ordering::SeqCst);
     let started = Instant::now();
-    let answers = one.cluster.ask(Query::Stats, Duration::from_millis(400)).await.unwrap();
-    assert!((400..1500).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
-    assert_eq!(answers.silent, [two.cluster.id().clone()]);
+    let answers = all_but(&one, &two, Duration::from_millis(400)).await;
+    assert!(started.elapsed() >= Duration::from_millis(400));
     assert_eq!(answers.by_node.len(), 2);
     assert_eq!(answers.by_node[three.cluster.id()], Answer::Reached(3));
     // The asking node is no exception.
-    let answers = two.cluster.ask(Query::Stats, Duration::from_millis(200)).await.unwrap();
-    assert_eq!(answers.silent, [two.cluster.id().clone()]);
+    all_but(&two, &two, Duration::from_millis(200)).await;
     // A node that has just died has no subscription, so its answer is not awaited.
     two.responder.pause_ms.store(0, Ordering::SeqCst);
     let mut names: redis::Connection = redis.connection();
@@ -61,6 +59,22 @@ async fn nodes_that_do_not_answer_in_time_are_named() {
     assert_eq!(answers.silent.iter().map(ToString::to_string).collect::<Vec<_>>(), ["deadnode0000"]);
     assert_eq!(answers.by_node.len(), 3);
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+/// Asks until every node but one answers in time: on a busy machine others may be late, too, and are named like it.
+async fn all_but(asking: &Node, late: &Node, wait: Duration) -> Answers {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let asked = Instant::now();
+        let answers = asking.cluster.ask(Query::Stats, wait).await.unwrap();
+        assert!(asked.elapsed() < wait + DEADLINE, "{:?}", asked.elapsed());
+        assert!(answers.silent.contains(late.cluster.id()), "{:?}", answers.silent);
+        assert_eq!(answers.by_node.len() + answers.silent.len(), 3);
+        if answers.silent.len() == 1 {
+            return answers;
+        }
+        assert!(Instant::now() < deadline, "{:?}", answers.silent);
+    }
 }
 
 /// A node with a heartbeat that receives nothing.

@@ -18,6 +18,8 @@ use futures_util::future::BoxFuture;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const HEARTBEAT: Duration = Duration::from_millis(300);
 pub const DEADLINE: Duration = Duration::from_secs(2);
+/// For answers of which none may be missing, on a busy machine.
+pub const AMPLE: Duration = Duration::from_secs(10);
 
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -93,7 +95,12 @@ impl Node {
 
     /// The answers of the nodes, and the number of silent ones.
     pub async fn numbers(&self) -> (Vec<u64>, usize) {
-        let Ok(answers) = self.ask().await else { return (Vec::new(), 0) };
+        self.numbers_within(DEADLINE).await
+    }
+
+    /// The same, with more time.
+    pub async fn numbers_within(&self, wait: Duration) -> (Vec<u64>, usize) {
+        let Ok(answers) = self.cluster.ask(Query::Stats, wait).await else { return (Vec::new(), 0) };
         let mut numbers: Vec<u64> = answers
             .by_node
             .values()

@@ -11,6 +11,7 @@ from rig import acl
 from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint, mint_person
 from rig.http import Http
+from rig.log import whole_log
 from rig.shop import stranger, user_ids
 from rig.system import API_KEY, LAYERS, System
 
@@ -258,7 +259,7 @@ async def test_a_permission_error_names_its_command(least):
             await until(lambda said=said: said in node.log.read_text(), f"the log to say: {said}")
             await bus.execute_command("ACL", "SETUSER", acl.USER, f"+{right}")
             await waiting
-    lines = [line for line in node.log.read_text().splitlines() if " is not allowed: " in line]
+    lines = [line for line in whole_log(node).splitlines() if " is not allowed: " in line]
     assert all("docs/operations/redis-acl.md" in line for line in lines), lines
 
 

@@ -94,7 +94,7 @@ def person(name: str, role: str = "user"):
 
 async def only(one, other, text: str) -> None:
     """The first has received this; a later message to both shows that the other did not."""
-    await one.wait(lambda: [text] in one.all("told"), text, 4)
+    await one.wait(lambda: [text] in one.all("told"), text)
     assert not [event for event in other.events if event.args == [text]], other.events
 
 

@@ -509,6 +509,26 @@ async def test_a_consumer_that_floods_reaches_a_client_that_reads_whole_and_one_
     await client.close()
 
 
+async def test_a_consumer_sends_no_faster_than_its_client_reads(world, django):
+    """The frames are five times as much as may wait; under Daphne all of them would."""
+    total, size = 5000, 1000
+    slow = await Raw.stalled(world.patient.port, "/ws/flood/slow/")
+    await slow.frame(TEXT, json.dumps({"do": "flood", "frames": total, "size": size}).encode())
+
+    async def waits() -> bool:
+        return await world.metric(world.patient, "channelgate_outbox_bytes") > 400_000
+
+    await until(waits, "more frames than the client reads", 60)
+    other = await world.open(world.patient, "flood", "other")
+    await other.send({"do": "echo", "n": 1})
+    assert await other.count(1) == [{"echo": 1, "count": 1}], "nobody else waits"
+    for number in range(total):
+        opcode, payload = await slow.read(60)
+        assert opcode == TEXT and payload.startswith(f"{number}:".encode()), (number, opcode, payload[:40])
+    slow.abort()
+    await other.close()
+
+
 def memory(part: stack.Part) -> int:
     return int(Path(f"/proc/{part.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

@@ -9,6 +9,7 @@ from rig.corpus.routes import REFUSED, refusals
 from rig.corpus.scenarios import SCENARIOS
 from rig.corpus.stage import Stage, difference, play, truth
 from rig.corpus.target import make_database
+from rig.log import whole_log
 
 pytestmark = pytest.mark.xdist_group("corpus")
 
@@ -68,6 +69,6 @@ def test_what_cannot_be_bridged_is_refused_in_plain_words(one, path):
     handshake, end = trace.handshakes["a"], trace.ends.get("a")
     assert (handshake["status"], end and end[0]) in {(101, 1011), (500, None)}
     node = target.system.nodes[0]
-    if not text.search(node.log.read_text()):
+    if not text.search(whole_log(node)):
         pytest.fail(f"no line of the log has {text.pattern}")
     assert target.system.metric(node, "channelgate_bridge_refused_total", kind=kind) > 0

@@ -56,7 +56,8 @@ async def test_joins_and_leaves_of_others_lose_duplicate_and_reorder_nothing(bus
 
     readers = [await Client.open(node.port, "/ws/") for node in nodes for _ in range(2)]
     churners = [asyncio.create_task(churn(seed)) for seed in range(12)]
-    async with bus.publisher() as publisher:
+    # Nothing paces the events: at the default of 100, a node that waits for a core loses some to its full queue.
+    async with bus.publisher(capacity=20_000) as publisher:
         # At least so many events, and until enough clients have come and gone.
         for number in range(20_000):
             if number >= 1200 and spells > 100:
@@ -122,7 +123,8 @@ async def test_membership_in_redis_is_exactly_what_the_nodes_need(system):
     # All other keys in Redis expire.
     client = await Client.open(nodes[0].port, "/room/b/")
     async for key in connection.scan_iter("*"):
-        assert await connection.ttl(key) > 0, key
+        # A probe may have been read meanwhile.
+        assert await connection.ttl(key) != -1, key
     # A clean stop removes the rest.
     await client.close()
     again = [await Client.open(node.port, "/room/c/") for node in nodes]

@@ -13,6 +13,7 @@ from rig.certificates import HERE, Certificates
 from rig.client import Client, refusal, until
 from rig.derived import DerivedSite, Shell
 from rig.http import Http
+from rig.log import whole_log
 
 BACKENDS = {"core": "channels_redis.core.RedisChannelLayer", "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer"}
 #: A secret key of each project, with what shells and files of variables could misread.
@@ -199,11 +200,11 @@ async def test_a_group_send_of_the_project_reaches_a_client(sites, shell, form):
 async def test_the_process_is_the_node_and_says_in_a_line_what_starts(sites):
     site = sites["tls"]
     assert Path(f"/proc/{site.node.pid}/exe").resolve() == stack.binary()
-    said = [line for line in site.node.log.read_text().splitlines() if line.startswith("Starts ")]
+    said = [line for line in whole_log(site.node).splitlines() if line.startswith("Starts ")]
     (line,) = said
     assert f"at 127.0.0.1:{site.port}: the built-in default: valid" in line, line
     assert f"Redis rediss://{stack.LOOPBACK}:" in line and "pubsub, prefix asgi" in line, line
-    hosts = sites["hosts"].node.log.read_text()
+    hosts = whole_log(sites["hosts"].node)
     assert f"{sites['hosts'].file}: valid, 1 consumers" in hosts and "p@" not in hosts
 
 

@@ -13,6 +13,7 @@ from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint, mint_person
 from rig.engine import BASE, Polling
 from rig.http import Http
+from rig.log import whole_log
 from rig.raw import Raw
 from rig.system import API_KEY
 from stack import LOOPBACK, SECRET_KEY
@@ -37,7 +38,8 @@ protocol = "socket.io"
 """
 #: A body of this many bytes is announced and not sent.
 MIB, PAYLOAD = 1 << 20, 1_000_000
-QUICK = {"CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "500ms", "CHANNELGATE__SERVER__BODY_TIMEOUT": "500ms"}
+#: Longer than a client of these tests may stand still between its connection and its request.
+QUICK = {"CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "2s", "CHANNELGATE__SERVER__BODY_TIMEOUT": "2s"}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,8 @@ send = "event"
 
 async def test_the_latest_of_too_many_keys_have_no_room_and_the_client_is_closed(module_system):
     small = {"CHANNELGATE__SOCKET__OUTBOX": "50000", "CHANNELGATE__SOCKET__SEND_BUFFER": "4096"}
-    node = module_system.start_node(config=LATEST, **small)
+    # The grace is also the time that the client has to read its Close.
+    node = module_system.start_node(config=LATEST, CHANNELGATE__SERVER__DRAIN_GRACE="20s", **small)
     stalled = await Raw.stalled(node.port, "/latest/")
     async with module_system.publisher() as publisher:
         for number in range(100):
@@ -153,15 +156,17 @@ async def test_events_for_nobody_are_not_counted_as_lost(module_system, node):
     for group in ("room_1", "nobody"):
         bus.publish(f"channelgate:{group}", json.dumps({"type": "x"}))
     await until(lambda: events() > before, "the event to reach the node")
-    body = (await Http(node.port).get("/metrics")).body.decode()
-    drops = [line for line in body.splitlines() if line.startswith("channelgate_drops_total{")]
+    reply = await Http(node.port).get("/metrics")
+    assert reply.status == 200, reply
+    drops = [line for line in reply.body.decode().splitlines() if line.startswith("channelgate_drops_total{")]
     assert drops and all(line.endswith(" 0") for line in drops), drops
 
 
 def test_there_is_one_worker_per_core(node):
-    assert int(re.search(r"starting (\d+) workers", node.log.read_text())[1]) == len(os.sched_getaffinity(0))
+    assert int(re.search(r"starting (\d+) workers", whole_log(node))[1]) == len(os.sched_getaffinity(0))
 
 
+@pytest.mark.alone("bounds how long a client waits")
 async def test_an_order_that_no_node_hears_is_lost_and_a_node_accepts_no_token_before_it_has_read_them(system):
     orders = redis.Redis(LOOPBACK, system.redis.port)
     token = mint(SECRET_KEY, **{**access_claims(7), "user_id": "7", "jti": "unheard"})

@@ -119,7 +119,7 @@ async def test_churn_and_idleness_make_no_false_gap(bus):
     idle = await Client.open(node.port, "/ws/?gaps=1")
     end = asyncio.get_running_loop().time() + 15
     sent = 0
-    async with bus.publisher() as publisher:
+    async with bus.publisher(capacity=10_000) as publisher:
 
         async def churn() -> None:
             while asyncio.get_running_loop().time() < end:

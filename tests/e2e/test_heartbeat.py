@@ -143,6 +143,7 @@ async def test_a_node_that_stood_still_blames_nobody(module_system):
         await client.close()
 
 
+@pytest.mark.alone("measures when messages are sent")
 async def test_heartbeats_of_many_connections_are_spread(module_system):
     """Of an interval of several seconds each has its share."""
     config = CONFIG.replace('every = "1s", send_text = "tick"', 'every = "3s", send_text = "tick"')

@@ -9,6 +9,8 @@ import stack
 from rig.client import Client, until
 from rig.demo import mint_access, mint_person
 from rig.http import Http
+from rig.log import whole_log
+from rig.reference import Reference
 from rig.system import API_KEY
 
 #: Consumers with a hello, for every protocol but Socket.IO.
@@ -48,6 +50,7 @@ reply = "'open'"
 async def test_hello_is_the_first_frame_however_busy_the_group_is(bus):
     node = bus.start_node(config=BUSY, CHANNELGATE__CLUSTER__NAME="gate-1")
     done = asyncio.Event()
+    witness = await Client.open(node.port, "/ws/busy/?cg=0")
     async with bus.publisher() as publisher:
 
         async def publish() -> None:
@@ -55,6 +58,9 @@ async def test_hello_is_the_first_frame_however_busy_the_group_is(bus):
                 if done.is_set():
                     return
                 await publisher.group_send("busy", {"type": "tick", "n": number})
+                # Always some under way, and never more than the machine can deliver: a node that is seconds behind its
+                # channel layer refuses clients.
+                await witness.count_of(number - 100)
 
         publishing = asyncio.create_task(publish())
         for number in range(25):
@@ -72,6 +78,7 @@ async def test_hello_is_the_first_frame_however_busy_the_group_is(bus):
             await silent.close()
         done.set()
         await publishing
+    await witness.close()
     client = await Client.open(node.port, "/ws/busy/")
     await client.send({"type": "where"})
     assert await client.count(2) == [{"connected": "gate-1"}, {"here": "gate-1"}]
@@ -84,7 +91,7 @@ async def test_a_hello_that_cannot_be_made_is_left_out_and_the_client_admitted(s
     assert await client.count(1) == ["open"]
     named = await Client.open(node.port, f"/ws/broken/?token={mint_access(7, name='Ann')}")
     assert await named.count(2) == [{"hello": "Ann"}, "open"]
-    assert "/ws/broken/: cannot send a hello" in node.log.read_text()
+    assert "/ws/broken/: cannot send a hello" in whole_log(node)
     for one in (client, named):
         await one.close()
 
@@ -99,7 +106,7 @@ async def test_the_name_of_a_node_is_its_id_unless_it_has_one_and_a_reload_keeps
     file.write_text(BUSY.replace("'here': node", "'now': node") + '\n[cluster]\nname = "later"\n')
     node.signal(signal.SIGHUP)
     await until(lambda: system.metric(node, "channelgate_reloads_total", outcome="applied") == 1, "the reload")
-    assert "cluster.name: takes effect at the next start" in node.log.read_text()
+    assert "cluster.name: takes effect at the next start" in whole_log(node)
     after = await Client.open(node.port, "/ws/busy/?cg=1")
     await after.send({"type": "where"})
     frames = await after.count(3)
@@ -168,7 +175,155 @@ async def test_a_token_beside_cg_is_in_no_log(system, clients):
     assert (await refused.refused())["message"] == "Authentication error"
     plain = await Client.open(node.port, f"/ws/notifications/?cg=1&token={wrong}")
     assert await plain.gone() == (4401, "no valid token")
-    log = node.log.read_text()
+    log = whole_log(node)
     assert "DEBUG" in log
     for secret in (token, wrong, token.split(".")[2], wrong.split(".")[2]):
         assert secret not in log
+
+
+async def parking(node, query: str, *names: str) -> Client:
+    """A client of the parking system with these subscriptions."""
+    reply = await Http(node.port).get("/api/user/ws-token/", token=mint_access(7))
+    client = await Client.open(node.port, f"/ws/notifications/?token={reply.json()['ws_token']}{query}")
+    await client.send({"type": "subscribe", "notification_types": list(names)})
+    await client.send("ping")
+    await client.wait(lambda client: "pong" in client.frames, "the answer that comes after the subscription")
+    client.frames = client.frames[client.frames.index("pong") + 1 :]
+    return client
+
+
+async def test_a_parking_client_that_asks_learns_the_topic_of_a_frame_and_others_get_the_same_bytes_as_ever(bus):
+    node = bus.start_node(config='presets = ["parking"]\n')
+    asking = [await parking(node, "&cg=1", "reservation", "7"), await parking(node, "&cg=1", "lot")]
+    silent = [await parking(node, query, "reservation", "7") for query in ("", "&cg=0", "&cg=true", "&cg=", "&gaps=1")]
+    events = [
+        {"type": "new_reservation", "message": "m", "data": {"topic": 1, "type": "gap"}},
+        {"type": "new_parking_lot", "message": "m", "data": {}},
+        {"type": "send_notification", "notification_type": "reservation_expired", "message": "m"},
+        {"type": "send_notification", "notification_type": 7, "data": {"reason": "x", "groups": None}},
+        # An event of the application may have a key of that name; it is not sent.
+        {"type": "reservation", "topic": "of the application", "message": "last"},
+    ]
+    async with bus.publisher() as publisher:
+        for number in range(20):
+            for event in events:
+                await publisher.group_send("notifications", event)
+            await publisher.group_send("user_7", {"type": "new_reservation", "message": f"{number}"})
+    plain = [
+        '{"type":"notification","message":"m","data":{"topic":1,"type":"gap"}}',
+        '{"type":"notification","message":"m","data":{}}',
+        '{"type":"notification","message":"","data":{"reason":"x","groups":null}}',
+        '{"type":"notification","message":"last","data":{}}',
+    ]
+    topics = ["new_reservation", "reservation_expired", "7", "reservation"]
+    named = [f'{frame[:-1]},"topic":"{topic}"}}' for frame, topic in zip(plain, topics, strict=True)]
+    own = '{"type":"notification","message":"%d","data":{}}'
+    for client, expected, own_topic in [
+        (asking[0], named, ',"topic":"new_reservation"}'),
+        *((client, plain, "}") for client in silent),
+    ]:
+        await client.count_of(20 * (len(expected) + 1))
+        of_user = [f"{own % number}"[:-1] + own_topic for number in range(20)]
+        # Groups have no order among each other.
+        assert [frame for frame in client.frames if frame in of_user] == of_user
+        assert [frame for frame in client.frames if frame not in of_user] == expected * 20
+    await asking[1].count_of(20)
+    assert asking[1].frames == ['{"type":"notification","message":"m","data":{},"topic":"new_parking_lot"}'] * 20
+    assert bus.metric(node, "channelgate_drops_total", reason="mapping") == 0
+    for client in (*asking, *silent):
+        await client.close()
+
+
+#: Events of an application that have names and keys of the protocol.
+ODD = [
+    {"type": "gap"},
+    {"type": "gap", "from": 10, "to": 12},
+    {"type": "gap", "reason": "closed for lunch", "groups": None},
+    {"type": "gap", "reason": 7, "groups": [1]},
+    {"type": "hello", "node": "another", "id": "x", "v": 1},
+    {"type": "pong"},
+    {"type": "price", "gap": {"reason": "capacity", "groups": None}, "hello": 1, "pong": "pong"},
+    {"type": "price", "data": {"type": "gap", "reason": "capacity", "groups": None}},
+    {"type": "position", "position": 1, "resume": True},
+]
+#: A consumer that sends events as they are, and says hello and tells gaps to clients that ask.
+BARE = """
+[[consumer]]
+path = "/ws/odd/"
+groups = ["odd"]
+[consumer.hello]
+when = "query.cg == '1'"
+send = "{'type': 'hello', 'node': node, 'id': id, 'v': 1}"
+[consumer.on_gap]
+when = "query.cg == '1'"
+send = "{'type': 'gap', 'reason': gap.reason, 'groups': gap.groups}"
+[consumer.on_event."*"]
+send = "event"
+[consumer.on_raw.ping]
+reply_raw = "'pong'"
+"""
+
+
+async def test_events_named_like_the_nodes_notices_arrive_as_they_are_and_are_not_taken_for_them(bus):
+    node = bus.start_node(config=BARE, CHANNELGATE__CLUSTER__NAME="gate-1")
+    asking = await Client.open(node.port, "/ws/odd/?cg=1")
+    silent = await Client.open(node.port, "/ws/odd/")
+    reference = Reference(f"ws://127.0.0.1:{node.port}/ws/odd/").start()
+    await until(lambda: reference.hello, "the hello")
+    async with bus.publisher() as publisher:
+        for event in ODD:
+            await publisher.group_send("odd", event)
+        await until(lambda: len(reference.events) == len(ODD), "all events")
+        assert (reference.recovery, reference.missed) == ("live", [])
+        assert (reference.hello["node"], len(reference.hellos)) == ("gate-1", 1)
+        # Among them the node's own notice is one.
+        before = bus.metric(node, "channelgate_gaps_total", reason="reconnected")
+        stack.redis_command(bus.redis.port, "CLIENT KILL TYPE pubsub")
+        await until(lambda: bus.metric(node, "channelgate_gaps_total", reason="reconnected") > before, "the gap")
+        await until(lambda: reference.missed, "the notice")
+        for event in ODD:
+            await publisher.group_send("odd", event)
+    await silent.count_of(2 * len(ODD))
+    assert silent.json() == ODD * 2
+    await asking.wait(lambda client: sum(frame in ODD for frame in client.json()) == 2 * len(ODD), "the same")
+    hello, *frames = asking.json()
+    notices = [frame for frame in frames if frame not in ODD]
+    assert hello["node"] == "gate-1" and [frame for frame in frames if frame in ODD] == ODD * 2
+    assert notices == [{"type": "gap", "reason": "reconnected", "groups": None}] * len(notices)
+    await until(lambda: len(reference.events) == 2 * len(ODD) + len(notices), "all events again")
+    assert reference.missed == ["gap"] * len(notices)
+    await reference.stop()
+    for client in (asking, silent):
+        await client.close()
+
+
+async def test_events_named_like_the_notices_of_socketio_arrive_as_they_are(bus, clients):
+    node = bus.start_node(config='presets = ["tracker"]\n', CHANNELGATE__CLUSTER__NAME="gate-1")
+    token = mint_person(7).token
+    asking = await clients.open(node.port, auth={"token": token, "cg": 1})
+    silent = await clients.open(node.port, auth={"token": token})
+
+    async def fresh() -> str:
+        return token
+
+    reference = Reference(f"ws://127.0.0.1:{node.port}/socket.io/", socketio=True, token=fresh).start()
+    await until(lambda: reference.hello, "the hello")
+    own = [
+        ("gap", {"from": 10, "to": 12}),
+        ("gap", "capacity"),
+        ("gap", {"reason": "closed for lunch", "groups": None}),
+        ("hello", {"node": "another", "id": "x", "v": 1}),
+        ("pong", {"reason": "capacity"}),
+        ("price", {"type": "gap", "reason": "capacity", "groups": None}),
+    ]
+    async with bus.publisher() as publisher:
+        for event, data in own:
+            await publisher.group_send("user_7", {"type": "emit", "event": event, "data": data})
+    await until(lambda: len(reference.events) == len(own), "all events")
+    assert reference.events == own and (reference.recovery, reference.missed) == ("live", [])
+    assert (reference.hello["node"], len(reference.hellos)) == ("gate-1", 1)
+    for socket, before in ((asking, 1), (silent, 0)):
+        await socket.args("price")
+        got = [(event.name, *event.args) for event in socket.events]
+        assert got[before:] == own and [name for name, _ in got[:before]] == ["hello"] * before
+    await reference.stop()

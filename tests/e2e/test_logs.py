@@ -14,6 +14,7 @@ from rig.client import Client, refusal, until
 from rig.config import ROOMS
 from rig.demo import access_claims, mint
 from rig.http import Http
+from rig.log import whole_log
 from rig.raw import Raw, request
 from rig.sio import Sockets
 from rig.system import LAYERS, System
@@ -188,7 +189,7 @@ async def test_repeated_warnings_are_logged_a_few_times_and_counted_exactly(syst
                 30,
             )
             assert system.metric(node, "channelgate_drops_total", reason=kind) == number
-    lines = node.log.read_text().splitlines()
+    lines = whole_log(node).splitlines()
     assert 2 <= len(lines) < 40, lines[:50]
     assert client.frames == []
     await client.close()

@@ -23,6 +23,16 @@ async def metrics(node: stack.Part) -> dict[str, float]:
     return {series: float(value) for series, value in lines}
 
 
+async def delivered(node: stack.Part, number: int) -> dict[str, float]:
+    """Every series, once so many deliveries are counted: that is after the frames are written."""
+
+    async def seen() -> dict[str, float] | None:
+        found = await metrics(node)
+        return found if found["channelgate_deliveries_total"] >= number else None
+
+    return await until(seen, f"{number} deliveries to be counted")
+
+
 async def test_connections_are_counted_by_consumer_and_protocol_and_return_to_zero(system, driver):
     node = system.start_node()
     connections = "channelgate_connections"
@@ -59,7 +69,7 @@ async def test_deliveries_bytes_and_their_times_are_counted(system):
         assert reply.status == 200
         for client in clients:
             await client.count(data + 1)
-    seen = await metrics(node)
+    seen = await delivered(node, number * len(clients))
     assert seen['channelgate_events_total{source="publish"}'] == number
     assert seen["channelgate_deliveries_total"] == number * len(clients)
     # Two bytes of WebSocket header before each.
@@ -91,7 +101,7 @@ send = "event"
     assert (await Http(node.port).post("/api/publish", data=events, token=API_KEY)).status == 200
     for client in clients:
         await client.count(40)
-    seen = await metrics(node)
+    seen = await delivered(node, 2000)
     assert seen["channelgate_deliveries_total"] == 2000
     # Fewer, if several events were sent in one write.
     assert 0 < seen["channelgate_event_fanout_seconds_count"] <= 2000 / 8

@@ -8,7 +8,7 @@ import json
 import random
 
 from rig.client import Client, until
-from rig.raw import TEXT, Raw
+from rig.raw import PING, PONG, TEXT, Raw
 from rig.reconcile import Log, Stay, faults
 
 CONFIG = """
@@ -106,43 +106,64 @@ async def publish(layer, log: Log, name: str, seed: int) -> None:
             await asyncio.sleep(0)
 
 
-async def read_slowly(raw: Raw, received: list[dict], is_over) -> None:
-    """Reads a few frames, pauses, and reads the rest at the end."""
-    while not is_over():
-        for _ in range(5):
-            opcode, payload = await raw.read(60)
-            if opcode == TEXT:
-                received.append(json.loads(payload))
-        await asyncio.sleep(0.05)
-    with contextlib.suppress(TimeoutError):
+class SlowReader:
+    """A client that reads a few frames, pauses, and reads on without a pause once it is over."""
+
+    def __init__(self, raw: Raw, at: int, is_over):
+        self.raw = raw
+        self.at = at
+        self.is_over = is_over
+        self.events: list[dict] = []
+        #: The last event for all, by publisher.
+        self.newest: dict[str, int] = {}
+        self.task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
         while True:
-            opcode, payload = await raw.read(2)
-            if opcode == TEXT:
-                received.append(json.loads(payload))
+            for _ in range(5):
+                opcode, payload = await self.raw.read(60)
+                if opcode == PING:
+                    # All this may take longer than a client may leave a ping without an answer.
+                    await self.raw.frame(PONG, payload)
+                    continue
+                assert opcode == TEXT, (opcode, payload)
+                event = json.loads(payload)
+                self.events.append(event)
+                if event["group"] == "all":
+                    self.newest[event["publisher"]] = event["number"]
+            if not self.is_over():
+                await asyncio.sleep(0.05)
+
+    def has(self, numbers: dict[str, int]) -> bool:
+        """Whether it has received these, or later ones, of each publisher."""
+        if self.task.done():
+            self.task.result()
+        return all(self.newest.get(publisher, -1) >= number for publisher, number in numbers.items())
+
+    def leave(self) -> None:
+        self.task.cancel()
+        self.raw.abort()
 
 
 async def test_a_client_gets_what_one_publisher_sent_in_order_whichever_of_its_groups_it_went_to(bus):
     nodes = [bus.start_node(config=CONFIG, wait=False, CHANNELGATE__LAYER__CAPACITY=str(CAPACITY)) for _ in range(3)]
     bus.wait()
-    log = Log()
+    log, over = Log(), asyncio.Event()
     wanderers, slow = [], []
     for at, node in enumerate(nodes):
         for number in range(CLIENTS):
             user = str(at * CLIENTS + number)
             wanderers.append(Wanderer(await Client.open(node.port, f"/ws/{user}/"), log, user))
-        slow.append((await Raw.stalled(node.port, f"/ws/{at}/"), [], at))
-    over = asyncio.Event()
+        slow.append(SlowReader(await Raw.stalled(node.port, f"/ws/{at}/"), at, over.is_set))
     async with contextlib.AsyncExitStack() as stack:
         layers = [await stack.enter_async_context(bus.publisher(capacity=CAPACITY)) for _ in range(PUBLISHERS)]
         walks = [asyncio.create_task(one.wander(seed, over.is_set)) for seed, one in enumerate(wanderers)]
-        reads = [asyncio.create_task(read_slowly(raw, received, over.is_set)) for raw, received, _ in slow]
         await asyncio.gather(*(publish(layer, log, f"p{at}", at) for at, layer in enumerate(layers)))
         over.set()
         await asyncio.gather(*walks)
     last = log.last("all")
-    for one in wanderers:
+    for one in (*wanderers, *slow):
         await until(lambda one=one: one.has(last), "the last event for all")
-    await asyncio.gather(*reads)
     # What was sent after the last event for all may still be under way.
     end = {name: number + 1 for name, number in last.items()}
     wrong = {}
@@ -150,13 +171,13 @@ async def test_a_client_gets_what_one_publisher_sent_in_order_whichever_of_its_g
         for stay in one.stays:
             stay.certain_to = end if stay.certain_to is None else stay.certain_to
         wrong[f"client {at}"] = faults(log, one.stays, one.events)
-    for _, received, at in slow:
-        stays = [Stay(group, {}, {}, end) for group in ("all", f"user_{at}")]
-        wrong[f"slow client {at}"] = faults(log, stays, received)
+    for one in slow:
+        stays = [Stay(group, {}, {}, end) for group in ("all", f"user_{one.at}")]
+        wrong[f"slow client {one.at}"] = faults(log, stays, one.events)
     assert not any(wrong.values()), {name: found[:5] for name, found in wrong.items() if found}
     assert sum(len(one.stays) for one in wanderers) > 4 * len(wanderers), "they joined too few rooms"
-    assert all(len(received) > EVENTS for _, received, _ in slow)
+    assert all(len(one.events) > EVENTS for one in slow)
     for one in wanderers:
         await one.client.close()
-    for raw, *_ in slow:
-        raw.abort()
+    for one in slow:
+        one.leave()

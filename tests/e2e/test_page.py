@@ -7,7 +7,7 @@ import time
 import pytest
 import stack
 from rig.browser import browser
-from rig.client import refusal, until
+from rig.client import DEADLINE, refusal, until
 from rig.http import Http
 
 #: The five systems on the page: the name of each card, and the event that it receives.
@@ -48,7 +48,7 @@ def embedded(tmp_path):
 
 def printed(node) -> tuple[str, str]:
     """The address of the page that the node prints, and the key in it."""
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + DEADLINE
     while not (found := re.search(r"(http://\S+/)#key=([A-Za-z0-9_-]{20,})", node.log.read_text())):
         assert time.monotonic() < deadline, node.log.read_text()
         time.sleep(0.02)

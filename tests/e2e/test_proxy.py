@@ -311,7 +311,7 @@ async def test_a_reload_changes_where_requests_go(both, tmp_path):
         await until(lambda: is_served_by("channelgate"), "no other server", 5)
         assert b"Channelgate" in (await client.get("/")).body
         assert (await client.get("/seen/")).status == 404
-        assert "server.proxy: removed" in node.log.read_text()
+        await until(lambda: "server.proxy: removed" in node.log.read_text(), "the line about the reload")
     finally:
         own.stop()
 

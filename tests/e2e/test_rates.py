@@ -87,12 +87,13 @@ async def test_a_client_that_sends_too_fast_waits_loses_nothing_and_delays_no_ot
 async def test_a_polling_client_that_sends_too_fast_is_answered_late_and_one_that_never_stops_is_closed(
     system, slow_talk
 ):
-    late, ended = await Polling.open(slow_talk.port), await Polling.open(slow_talk.port)
+    late = await Polling.open(slow_talk.port)
     await late.join()
     start = time.perf_counter()
     assert (await late.post(b"\x1e".join([b'42["echo",1]'] * 1300))).status == 200
     assert time.perf_counter() - start >= 3
     assert system.metric(slow_talk, "channelgate_holds_total", reason="rate") == 1
+    ended = await Polling.open(slow_talk.port)
     await ended.join()
     assert (await ended.post(b"\x1e".join([b'42["echo",1]'] * 20_000))).status == 400
     assert system.metric(slow_talk, "channelgate_closes_total", reason="rate") == 1

@@ -64,7 +64,9 @@ async def statuses(port: int, path: str, form: str, size: int, **headers: str) -
 
 @pytest.fixture(scope="module")
 def served(module_system):
-    module_system.start_node(CHANNELGATE__SOCKETIO__CONNECT_TIMEOUT="60s")
+    # A session is opened before the bodies are sent, and must be there after them.
+    patient = {"CHANNELGATE__SOCKETIO__CONNECT_TIMEOUT": "60s", "CHANNELGATE__SOCKETIO__POLL_TIMEOUT": "60s"}
+    module_system.start_node(**patient)
     # The publish API is not public behind nginx; here it is, to see its answers pass.
     public = {"(user/ws-token/?$|websocket/)": "(user/ws-token/?$|websocket/|publish$)"}
     module_system.start_nginx(replace=public)

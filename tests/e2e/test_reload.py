@@ -6,6 +6,7 @@ import signal
 from rig.client import Client, refusal, until
 from rig.config import ECHO, ROOMS
 from rig.http import Http
+from rig.log import whole_log
 
 FEED = """
 [[consumer]]
@@ -35,12 +36,12 @@ class Gate:
     async def reload(self, text: str | None, outcome: str) -> str:
         """Writes the file and sends SIGHUP; returns the node's log about it."""
         before = self.count(outcome)
-        logged = len(self.node.log.read_text())
+        logged = len(whole_log(self.node))
         if text is not None:
             self.file.write_text(text)
         self.node.signal(signal.SIGHUP)
         await until(lambda: self.count(outcome) == before + 1, f"the reload to be {outcome}")
-        return self.node.log.read_text()[logged:]
+        return whole_log(self.node)[logged:]
 
 
 async def publish(publisher, group: str, n: int) -> None:

@@ -92,7 +92,7 @@ async def test_it_listens_to_live_traffic_as_a_user_and_finds_no_difference(shad
     before = shadow.sessions()
     node = everyday.nodes["orders"].port
     run = await shadow.begin(
-        "/ws/orders/", "--user", shadow.id("carl"), "--seconds", "2", "--json", "--tolerance", "10", right=node
+        "/ws/orders/", "--user", shadow.id("carl"), "--seconds", "6", "--json", "--tolerance", "10", right=node
     )
     await until(lambda: shadow.sessions() == before + 1, "a session is made")
     made: dict = {}

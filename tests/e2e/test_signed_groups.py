@@ -14,6 +14,7 @@ from rig import project
 from rig.client import Client, until
 from rig.demo import mint_access
 from rig.http import Http
+from rig.log import whole_log
 from rig.sio import Sockets
 
 if not settings.configured:
@@ -243,7 +244,7 @@ async def test_hostile_tokens_are_denied_counted_and_never_logged(two):
     metric = "channelgate_refused_messages_total"
     assert two.metric(two.nodes[0], metric, reason="join_denied") >= sum(map(len, hostile.values()))
     await until(lambda: "a signed group is refused" in two.nodes[0].log.read_text(), "the line in the log")
-    log = two.nodes[0].log.read_text()
+    log = whole_log(two.nodes[0])
     assert mac not in log and other not in log and payload not in log
     # The connection goes on.
     assert await join(client, good) == "joined"

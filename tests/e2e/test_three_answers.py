@@ -18,6 +18,7 @@ from rig.demo import access_claims, mint, mint_person
 from rig.door import Knock, connect, knock
 from rig.engine import BASE
 from rig.http import Http
+from rig.log import whole_log
 from rig.raw import CLOSE, TEXT
 from rig.system import API_KEY
 
@@ -154,6 +155,13 @@ reply = "message.missing"
 [consumer.on_message.asks.call]
 action = "admit"
 data = "message.mood"
+timeout = "5s"
+ok.reply = "result.body.id"
+unavailable.reply = "'away'"
+error.reply = "'error ' ~ result.status"
+[consumer.on_message.asks_briefly.call]
+action = "admit"
+data = "message.mood"
 timeout = "700ms"
 ok.reply = "result.body.id"
 unavailable.reply = "'away'"
@@ -161,7 +169,7 @@ error.reply = "'error ' ~ result.status"
 [consumer.on_message.falls_back.call]
 action = "admit"
 data = "message.mood"
-timeout = "700ms"
+timeout = "2s"
 error.reply = "'error ' ~ result.status"
 [consumer.on_message.handles_nothing.call]
 action = "admit"
@@ -323,6 +331,8 @@ class Place:
             CHANNELGATE_BACKEND_URL=f"http://{stack.LOOPBACK}:{self.django.port}/channelgate",
             CHANNELGATE__LIMITS__CONNECTION_STATE="16384",
             CHANNELGATE__LIMITS__CONNECTIONS_PER_USER="1000",
+            # The sessions of the last test are opened while Redis is there, and asked when it is seen to be away.
+            CHANNELGATE__SOCKETIO__POLL_TIMEOUT="60s",
         )
 
     def moods(self) -> stack.Part:
@@ -448,7 +458,7 @@ async def test_a_revoked_token_is_wrong(place):
 async def test_what_a_client_sends_is_shown_up_to_a_limit(place):
     answer = await knock(place.node.port, f"/plain/chosen/?room={'x' * 6000}")
     assert answer.status == 403 and "xxx" in answer.body["detail"] and len(answer.body["detail"]) < 400
-    assert max(map(len, place.node.log.read_text().splitlines())) < 700
+    assert max(map(len, whole_log(place.node).splitlines())) < 700
 
 
 async def test_a_namespace_with_one_consumer_away_is_away(place):
@@ -477,7 +487,7 @@ async def test_a_node_without_its_key_and_one_that_takes_too_long(place):
 async def test_a_worker_is_a_backend_like_any_other(place):
     """The tracker preset, whose `error` says *Authentication error*: without a worker, and with one."""
     system = place.system
-    worker = {"CHANNELGATE__BACKEND__WORKER": "moody", "CHANNELGATE__BACKEND__TIMEOUT": "700ms"}
+    worker = {"CHANNELGATE__BACKEND__WORKER": "moody", "CHANNELGATE__BACKEND__TIMEOUT": "3s"}
     node = system.start_node(config='presets = ["tracker"]', **worker)
 
     async def asked() -> str:
@@ -569,7 +579,7 @@ async def test_a_message_that_is_no_json_and_a_handler_that_fails_are_two_things
         (b'{"type": "needs"}', b'"failed"'),
         (b'{"type": "asks", "mood": "fine"}', b"7"),
         (b'{"type": "asks", "mood": "503"}', b'"away"'),
-        (b'{"type": "asks", "mood": "hangs"}', b'"away"'),
+        (b'{"type": "asks_briefly", "mood": "hangs"}', b'"away"'),
         (b'{"type": "asks", "mood": "500"}', b'"error 500"'),
         (b'{"type": "asks", "mood": "nonsense"}', b'"failed"'),
         (b'{"type": "falls_back", "mood": "503"}', b'"error 503"'),
@@ -590,6 +600,7 @@ async def test_an_origin_is_refused_with_what_to_change(system, listed):
     advice = "add the origin to server.allowed_origins" if listed else "a proxy has removed the port from Host"
     origin = "http://page.example:8080"
     polling = (f"{BASE}polling", "/raw/refused/?EIO=4&transport=polling")
+    began = time.monotonic()
     for path in ("/plain/refused/", "/one/refused/", f"{BASE}websocket", *polling):
         answer = await ask(node.port, path, Origin=origin, Host="page.example")
         assert answer.status == 403, path
@@ -597,9 +608,10 @@ async def test_an_origin_is_refused_with_what_to_change(system, listed):
         assert f'Origin "{origin}", Host "page.example"' in text and advice in text, text
         assert (pass_on in text) != listed, text
     assert system.metric(node, "channelgate_handshakes_total", outcome="origin") == 5
-    log = node.log.read_text()
+    log = whole_log(node)
     assert advice in log and 'Host "page.example"' in log
-    assert len(re.findall("the origin is not allowed", log)) == 1, "one bounded line"
+    lines = len(re.findall("the origin is not allowed", log))
+    assert 1 <= lines <= 1 + (time.monotonic() - began) // 10, "one line in ten seconds"
     # Long and hostile headers are cut and escaped.
     long = await ask(node.port, "/plain/refused/", Origin="http://" + "o" * 3000, Host="h" * 3000)
     assert long.status == 403 and len(json.dumps(long.body)) < 700
@@ -643,7 +655,7 @@ reply = "'renewed'"
     assert reply.status == 503 and int(reply.headers["retry-after"]) >= 1
     assert system.metric(node, "channelgate_refused_messages_total", reason="refresh_denied") == 3
     assert system.metric(node, "channelgate_refused_messages_total", reason="refresh_failed") == 1
-    log = node.log.read_text()
+    log = whole_log(node)
     assert "a new token of an open connection is refused" in log
     assert "cannot be checked now" in log and issued not in log and PERSON.token not in log
     raw.abort()

@@ -21,6 +21,7 @@ from rig.client import Client, refusal, until
 from rig.demo import access_claims, mint, mint_access
 from rig.http import Http
 from rig.jwks import KeyServer, as_jwk, sign
+from rig.log import whole_log
 from rig.system import API_KEY
 
 ONE, TWO, FORGED = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(3))
@@ -91,7 +92,7 @@ async def test_an_issuer_that_is_away_refuses_nobody_and_made_up_keys_do_not_sto
     assert (reply.status, int(reply.headers["retry-after"]) > 0) == (503, True), reply
     await until(lambda: "key set at http://" in node.log.read_text(), "a line in the log")
     await until(lambda: "see jwk_url" in node.log.read_text(), "what to change")
-    assert "REDIS_URL" not in node.log.read_text()
+    assert "REDIS_URL" not in whole_log(node)
     keys.start()
     await until(lambda: _is(lambda token: refusal(node.port, f"/ws/idp/?token={token}"), sign("one", ONE), 101), "keys")
     # Many made-up keys: few requests, and a client with a known key is not kept waiting.
@@ -221,7 +222,7 @@ async def test_an_answer_that_is_no_key_set_is_said_and_refuses_as_away(system, 
     for n, (answer, reason) in enumerate(ANSWERS):
         keys.status, keys.body = answer.get("status", 200), answer.get("body")
         assert await refusal(node.port, f"/ws/{n}/?token={sign('one', ONE)}") == 503, answer
-        log = node.log.read_text()
+        log = whole_log(node)
         assert n or reason in log, log
 
 
@@ -362,8 +363,8 @@ async def test_a_test_token_of_a_kind_is_printed(headed, module_system):
 
 #: Reason, claims or token, and what the line in the log says.
 REASONS = [
-    ("expired", {"exp": -5}, "it ended 5 s ago|it ended 6 s ago"),
-    ("not_yet_valid", {"iat": 600}, r'"iat" is (599|600) s ahead .*; see auth.jwt.leeway'),
+    ("expired", {"exp": -5}, r"it ended ([5-9]|\d\d) s ago"),
+    ("not_yet_valid", {"iat": 600}, r'"iat" is (5\d\d|600) s ahead .*; see auth.jwt.leeway'),
     ("no_expiry", {"exp": None}, "auth.jwt.require_exp = false admits such tokens"),
     ("no_type", {"token_type": None}, r'auth.jwt.token_type_claim = "" admits such tokens'),
     ("no_id", {"jti": None}, r'no claim "jti"; auth.jwt.jti_claim = "" admits such tokens'),
@@ -388,7 +389,7 @@ auth = ["jwt"]
 
 async def test_every_refused_token_is_counted_with_its_reason_and_logged_without_the_token(module_system):
     node = module_system.start_node(config=STRICT)
-    shown = []
+    shown, began = [], time.monotonic()
     for reason, token, _ in REASONS:
         if isinstance(token, dict):
             now = int(time.time())
@@ -402,12 +403,13 @@ async def test_every_refused_token_is_counted_with_its_reason_and_logged_without
     for reason, _, text in REASONS:
         pattern = re.compile(rf"/ws/: a token is not valid \({reason}\): .*({text})")
         await until(lambda pattern=pattern: pattern.search(node.log.read_text()), f"a line about {reason}")
-    log = node.log.read_text()
+    log = whole_log(node)
     assert not [token for token in shown if token.rsplit(".", 1)[-1] in log and len(token) > 20]
-    # A storm of one reason is one line.
+    # A storm of one reason is one line in ten seconds.
     for _ in range(50):
         await refusal(node.port, "/ws/?token=e30.e30")
-    assert node.log.read_text().count("a token is not valid (malformed)") == 1
+    lines = whole_log(node).count("a token is not valid (malformed)")
+    assert 1 <= lines <= 1 + (time.monotonic() - began) // 10
 
 
 async def test_a_cached_value_that_cannot_be_read_is_reported_with_its_key_and_type(module_system):
@@ -426,7 +428,7 @@ async def test_a_cached_value_that_cannot_be_read_is_reported_with_its_key_and_t
     await connection.aclose()
     pattern = r'"ws_token_\{token\}" cannot be read: .*accounts\.models\.Role'
     await until(lambda: re.search(pattern, node.log.read_text()), "a line with key and type")
-    assert "secret-of-a-client" not in node.log.read_text()
+    assert "secret-of-a-client" not in whole_log(node)
     assert module_system.metric(node, "channelgate_tokens_total", outcome="unreadable") == 4
 
 

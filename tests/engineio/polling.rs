@@ -52,7 +52,7 @@ async fn pings_come_on_time_and_silence_ends_the_session() {
             break session;
         }
         tries += 1;
-        assert!(tries < 5, "{waited:?}");
+        assert!(tries < 20, "{waited:?}");
     };
     let pong = Instant::now();
     assert_eq!(session.post("3").await.0, 200);
@@ -70,19 +70,17 @@ async fn a_protocol_violation_ends_the_session() {
     assert_eq!(session.get().await.status(), 400);
 
     let session = node.session("/engine.io/").await;
-    let (first, second) = tokio::join!(session.get(), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        session.get().await.status()
-    });
-    assert_eq!((first.text().await.unwrap().as_str(), second.as_u16()), ("1", 400));
+    // Of two requests on two connections, either may come first.
+    let (one, other) = tokio::join!(session.get(), session.get());
+    let (first, second) = if one.status() == 200 { (one, other) } else { (other, one) };
+    assert_eq!((first.text().await.unwrap().as_str(), second.status().as_u16()), ("1", 400));
     assert_eq!(session.get().await.status(), 400);
 
     let session = node.session("/engine.io/").await;
-    let given_up = tokio::time::timeout(Duration::from_millis(50), session.get()).await;
-    assert!(given_up.is_err());
-    let deadline = Instant::now() + Duration::from_millis(250);
+    session.abandon_a_request().await;
+    let start = Instant::now();
     while session.post("6").await.0 == 200 {
-        assert!(Instant::now() < deadline, "long before its time is over");
+        assert!(start.elapsed() < PATIENCE, "long before its time is over");
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::{Client, Response};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{self, Message},
@@ -211,6 +211,13 @@ impl Session {
 
     pub async fn get(&self) -> Response {
         tokio::time::timeout(PATIENCE, self.client.get(&self.url).send()).await.expect("an answer in time").unwrap()
+    }
+
+    /// Sends a request for messages, all of it, and closes the connection before the answer.
+    pub async fn abandon_a_request(&self) {
+        let (address, target) = self.url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET /{target} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).await.unwrap();
     }
 
     /// The waiting payload, without pings, which are answered.

@@ -5,8 +5,9 @@ use std::{
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 /// Forwards to a Redis. On request it drops all data from Redis to the connections that have subscribed by then,
@@ -16,6 +17,8 @@ pub struct Proxy {
     /// Connections up to this number are muted.
     muted: Arc<AtomicU64>,
     accepted: Arc<AtomicU64>,
+    /// New connections wait.
+    held: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -24,9 +27,13 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (muted, accepted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let (mute, count) = (Arc::clone(&muted), Arc::clone(&accepted));
+        let held = Arc::new(AtomicBool::new(false));
+        let (mute, count, hold) = (Arc::clone(&muted), Arc::clone(&accepted), Arc::clone(&held));
         std::thread::spawn(move || {
             for client in listener.incoming() {
+                while hold.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect((Ipv4Addr::LOCALHOST, to))) else { return };
                 let number = count.fetch_add(1, Ordering::SeqCst) + 1;
                 let subscribed = Arc::new(AtomicU64::new(0));
@@ -47,7 +54,7 @@ impl Proxy {
                 });
             }
         });
-        Self { port, muted, accepted }
+        Self { port, muted, accepted, held }
     }
 
     /// The URL to use instead of the Redis.
@@ -58,6 +65,11 @@ impl Proxy {
     /// From now on, current subscriptions receive nothing.
     pub fn mute_subscriptions(&self) {
         self.muted.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// Whether new connections wait until they may pass again.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
     }
 }
 

@@ -1,7 +1,8 @@
 //! A real redis-server for one test: a free loopback port, its own directory, killed by its process id at the end.
 
 use std::{
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener},
+    os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -64,7 +65,8 @@ impl RedisServer {
             if child.try_wait().unwrap().is_some() {
                 return false;
             }
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            // Its own socket, which it opens after the port: at the port another test's server may answer.
+            if UnixStream::connect(self.socket()).is_ok() {
                 self.child = Some(child);
                 return true;
             }

@@ -4,7 +4,7 @@
 import { Disconnected, guarded } from "./errors.js";
 import { page } from "./lifecycle.js";
 import { deadline, initial, step } from "./machine.js";
-import type { Kind } from "./interest.js";
+import { isLeft, type Kind } from "./interest.js";
 import { FOREVER, REQUEST } from "./numbers.js";
 import type { Queued } from "./outbox.js";
 import type { Effects, Input } from "./state.js";
@@ -50,6 +50,8 @@ export function createClient<E = Events>(
   let timer: unknown;
   let line: string | undefined;
   let unwatch: (() => undefined) | undefined;
+  /** Topics of this connection that are not wanted any more, and that the server cannot take back. */
+  const left = new Set<string>();
 
   let ahead = 0;
 
@@ -62,6 +64,7 @@ export function createClient<E = Events>(
       asking?.abort();
       connection?.close(1000);
       connection = null;
+      left.clear();
     },
     ping: () => (connection?.ping ? connection.ping() : connection?.check?.()),
     send(message) {
@@ -70,6 +73,8 @@ export function createClient<E = Events>(
     tell({ kind, name }, wanted) {
       const message = guarded(() => dialect.interest(kind, name, wanted));
       if (message) write(message.event, message.data);
+      if (wanted) left.delete(name);
+      else if (!message && kind === "topic") left.add(name);
     },
     abort: () => loading?.abort(),
     recover(missed) {
@@ -133,9 +138,9 @@ export function createClient<E = Events>(
 
   function receive(frame: unknown): void {
     if (frame === "pong" && state.pinged) return input("pong");
-    const { event, data } = guarded(() => dialect.read(frame)) ?? {};
+    const { event, data, topic } = guarded(() => dialect.read(frame)) ?? {};
     input("frame", event, data);
-    if (event === undefined) return;
+    if (event === undefined || (topic !== undefined && guarded(() => isLeft(topic, left, state.wanted, dialect.matches)))) return;
     for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data as never, { event, frame, at: state.heard }));
   }
 

@@ -4,8 +4,8 @@ import type { Dialect, Named } from "./types.js";
 
 /** `{event, data}` is the event `event`; `{type, …}` the event `type` with the whole frame as data. Other frames have no name. */
 function read(frame: unknown): Named {
-  const { event, type = "", data } = Object(frame) as Record<string, unknown>;
-  return typeof event === "string" ? { event, data } : { event: String(type), data: frame };
+  const { event, type, data } = Object(frame) as Record<string, unknown>;
+  return typeof event === "string" ? { event, data } : { event: typeof type === "string" ? type : "", data: frame };
 }
 
 /** Rooms: `join` and `leave` with `{room}`. Topics: `subscribe` and `unsubscribe` with `{topic}`. */
@@ -17,16 +17,24 @@ function interest(kind: "room" | "topic", name: string, wanted: boolean): Named 
 /** Messages are `{type: event, …data}`, as consumers of Django Channels read them. The dialect of `webSocket()`. */
 export const typed: Dialect = {
   read,
-  write: (event, data) => ({ type: event, ...(typeof data === "object" && !Array.isArray(data) ? data : { data }) }),
+  // The name of the message counts, whatever the data has under this key; it is also the first one.
+  write: (event, data) => Object.assign({ type: event }, typeof data === "object" && !Array.isArray(data) ? data : { data }, { type: event }),
   interest,
 };
 
 /** Messages are `{event, data}`. */
 export const enveloped: Dialect = { read, write: (event, data) => ({ event, data }), interest };
 
-/** As `typed`, and topics are lists: `{"type": "subscribe", "notification_types": ["reservation"]}`. They cannot be taken back. */
-export const notifications: Dialect = {
-  read,
+/**
+ * As `typed`, and topics are lists: `{"type": "subscribe", "notification_types": ["reservation"]}`. They cannot be taken back,
+ * but events say of which topic they are. A name matches topics that contain it as whole words between underscores.
+ */
+export const notifications: Dialect & Required<Pick<Dialect, "matches">> = {
+  read(frame) {
+    const { topic } = Object(frame) as { topic?: unknown };
+    return { ...read(frame), topic: typeof topic === "string" ? topic : undefined };
+  },
+  matches: (topic, name) => `_${topic}_`.includes(`_${name}_`),
   write: (event, data) => typed.write(event, data),
   interest: (kind, name, wanted) =>
     kind === "room" ? interest(kind, name, wanted) : wanted ? { event: "subscribe", data: { notification_types: [name] } } : null,

@@ -89,6 +89,7 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     m.phase = "up";
     m.answers = !!m.heartbeat;
     m.pings = pings;
+    m.isNew = true;
     m.refused = 0;
     m.doubt = Math.min(m.doubt, m.now + DOUBT);
     m.at.connect = Infinity;

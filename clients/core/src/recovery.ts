@@ -10,8 +10,8 @@ export function miss(m: Draft, reason: Missed["reason"], since: number, isShared
   const before = m.missed ?? { groups: [] as string[], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...(m.missed && reason === "reconnected" ? m.missed : { reason, ...(isText(detail) && { detail }) }),
-    groups: before.groups && groups && [...new Set(before.groups.concat(groups))].filter(isText),
+    ...(m.missed && reason === "reconnected" ? m.missed : { reason, ...(detail && { detail }) }),
+    groups: before.groups && groups && [...new Set(before.groups.concat(groups))],
     since: Math.min(before.since, since),
     until: m.now,
   };
@@ -50,16 +50,20 @@ export function fresh(m: Draft): void {
   m.lost = 0;
 }
 
-/** Frames for the client itself: who serves it, and events that were lost. */
+/**
+ * Frames for the client itself: who serves it, and events that were lost. Applications may have a "hello" and a "gap" of
+ * their own: the node's hello is the first frame, and its gap has a word as reason, and groups only as a list of names.
+ */
 export function notice(m: Draft, event: string | undefined, data: unknown): void {
-  const { v, node, id, reason, groups } = Object(data) as { v: unknown; node: string; id: string; reason: string; groups: string[] };
-  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
-  // Applications may have a "hello" of their own.
-  if (event === "hello" && v === 1 && isText(node)) {
+  const { v, node, id, reason, groups } = Object(data) as { v: unknown; node: string; id: string; reason: string; groups?: string[] | null };
+  // Of all that JSON has, only lists have `every`.
+  if (event === "gap" && isText(reason) && /^\w+$/.test(reason) && (groups ?? []).every?.(isText)) miss(m, "gap", m.heard, true, reason, groups ?? null);
+  if (event === "hello" && m.isNew && v === 1 && isText(node)) {
     m.node = node;
     m.id = id;
     m.answers = true;
   }
+  m.isNew = false;
 }
 
 /** Applications show and compare what servers send. */

@@ -49,6 +49,8 @@ export interface State extends Snapshot, Config {
   /** Whether the connection can ask for signs of life, and whether its server answers. */
   readonly pings: boolean;
   readonly answers: boolean;
+  /** Whether no frame has come through this connection yet. */
+  readonly isNew: boolean;
   /** When the last frame came, or the connection was shown; undefined until then. And when a ping was sent whose answer has not come. */
   readonly heard: number;
   readonly pinged: number;

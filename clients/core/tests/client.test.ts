@@ -6,7 +6,8 @@ import { enveloped, notifications } from "../src/dialect.js";
 import { createClient, Disconnected, typed, Unauthorized, webSocket, wsToken } from "../src/index.js";
 import type { TokenContext, WebSocketLike } from "../src/index.js";
 import { page } from "../src/lifecycle.js";
-import { rig, settled } from "./support.js";
+import type { Dialect } from "../src/types.js";
+import { rig, settled, type Rig } from "./support.js";
 
 describe("a client", () => {
   it("opens one connection for all its users, and closes it when the last one is gone", async () => {
@@ -137,11 +138,11 @@ describe("events", () => {
     const seen: unknown[] = [];
     client.on("*", (data) => void seen.push(data));
     const socket = await opened();
-    socket.frame("noise");
-    socket.frame("pong");
-    expect(seen).toEqual(["pong"]);
     socket.frame({ type: "hello", node: "node-1", id: "17", v: 1 });
     expect(client.snapshot()).toMatchObject({ node: "node-1", id: "17" });
+    socket.frame("noise");
+    socket.frame("pong");
+    expect(seen.slice(1)).toEqual(["pong"]);
     await clock.pass(25_000);
     expect(socket.pings).toBe(1);
     clock.sleep(40);
@@ -369,7 +370,7 @@ describe("onMissed", () => {
     sockets[1]?.open();
     await clock.pass(30);
     expect(client.snapshot().recovery).toBe("recovering");
-    sockets[1]?.frame({ type: "gap" });
+    sockets[1]?.frame({ type: "gap", reason: "capacity", groups: null });
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, true]);
     client.fresh();
     await clock.pass(10_000);
@@ -590,6 +591,7 @@ describe("dialects", () => {
     expect(typed.write("a", { n: 1 })).toEqual({ type: "a", n: 1 });
     expect(typed.write("a", undefined)).toEqual({ type: "a" });
     expect(typed.write("a", "b")).toEqual({ type: "a", data: "b" });
+    expect(JSON.stringify(typed.write("a", { n: 1, type: "image" }))).toBe('{"type":"a","n":1}');
     expect(enveloped.write("a", [1])).toEqual({ event: "a", data: [1] });
     expect(typed.interest("room", "x", true)).toEqual({ event: "join", data: { room: "x" } });
     expect(typed.interest("room", "x", false)).toEqual({ event: "leave", data: { room: "x" } });
@@ -598,6 +600,88 @@ describe("dialects", () => {
     expect(notifications.interest("topic", "x", true)).toEqual({ event: "subscribe", data: { notification_types: ["x"] } });
     expect(notifications.interest("topic", "x", false)).toBe(null);
     expect(notifications.write("subscribe", { notification_types: ["x"] })).toEqual({ type: "subscribe", notification_types: ["x"] });
+  });
+});
+
+describe("a topic that the server cannot take back", () => {
+  const heard = (client: Rig["client"]) => {
+    const all: unknown[] = [];
+    client.on("*", (data) => all.push((data as { n?: number }).n));
+    return all;
+  };
+  const event = (topic: string | undefined, n: number) => ({ type: "notification", message: "m", data: {}, topic, n });
+
+  it("is heard as long as somebody wants it, and again when it is wanted again", async () => {
+    const { client, clock, opened } = rig({ dialect: notifications });
+    const numbers = heard(client);
+    const socket = await opened();
+    const first = client.want("topic", "reservation");
+    const second = client.want("topic", "reservation");
+    socket.frame(event("new_reservation", 1));
+    first();
+    await clock.pass(0);
+    socket.frame(event("new_reservation", 2));
+    second();
+    // Not before `linger` is over: the component may only be mounted anew.
+    socket.frame(event("new_reservation", 3));
+    await clock.pass(0);
+    socket.frame(event("new_reservation", 4));
+    socket.frame(event("reservation", 5));
+    socket.frame(event("reservations", 6));
+    client.want("topic", "reservation");
+    socket.frame(event("reservation_expired", 7));
+    expect(numbers).toEqual([1, 2, 3, 6, 7]);
+    expect(socket.sent.filter((frame) => JSON.stringify(frame).includes("subscribe"))).toHaveLength(2);
+  });
+
+  it("is left away only if no other topic brings the event, and a left event is a sign of life", async () => {
+    const { client, clock, opened, sockets } = rig({ dialect: notifications, heartbeat: {} });
+    const numbers = heard(client);
+    const socket = await opened();
+    client.want("topic", "parking_lot");
+    client.want("room", "reservation");
+    client.want("topic", "reservation")();
+    await clock.pass(0);
+    socket.frame(event("new_reservation", 1));
+    socket.frame(event("parking_lot_reservation", 2));
+    socket.frame(event("new_parking_lot", 3));
+    // What the application has asked for by itself, what has no topic, and what is for the client itself.
+    socket.frame(event("payment", 4));
+    socket.frame(event(undefined, 5));
+    socket.frame({ type: "notification", topic: 7, n: 6 });
+    await clock.pass(24_000);
+    const { pings } = socket;
+    socket.frame(event("new_reservation", 7));
+    await clock.pass(24_000);
+    expect(socket.pings).toBe(pings);
+    expect(numbers).toEqual([2, 3, 4, 5, 6]);
+
+    // Another connection has only what is wanted, so all that comes is for somebody.
+    socket.end(1006);
+    await clock.pass(1_000);
+    sockets[1]?.open();
+    sockets[1]?.frame(event("new_reservation", 8));
+    expect(numbers).toEqual([2, 3, 4, 5, 6, 8]);
+  });
+
+  it("is what the dialect says: others take theirs back, and their frames may have a topic of their own", async () => {
+    for (const dialect of [typed, enveloped, { ...notifications, matches: undefined }] as Dialect[]) {
+      const { client, clock, opened } = rig({ dialect });
+      const all = vi.fn();
+      client.on("notification", all);
+      const socket = await opened();
+      client.want("topic", "reservation")();
+      await clock.pass(0);
+      socket.frame(event("reservation", 1));
+      expect(all).toHaveBeenCalledTimes(1);
+    }
+  });
+
+  it("matches as the node matches: whole words between underscores", () => {
+    const { matches } = notifications;
+    for (const topic of ["reservation", "new_reservation", "reservation_expired", "a_reservation_b"]) expect(matches?.(topic, "reservation"), topic).toBe(true);
+    for (const topic of ["reservations", "new_reservations", "preservation", "parking_lot", ""]) expect(matches?.(topic, "reservation"), topic).toBe(false);
+    expect([matches?.("new_parking_lot", "parking_lot"), matches?.("parking_lots", "parking_lot"), matches?.("parking", "parking_lot")]).toEqual([true, false, false]);
   });
 });
 

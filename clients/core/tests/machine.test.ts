@@ -168,6 +168,9 @@ describe("heartbeat", () => {
     // The transport has its own, and looks at it.
     expect(new Machine().opened(false).pass(600_000).done).toEqual(["ping"]);
     expect(new Machine().opened().frame("hello", { text: "of the application" }).pass(600_000).done).toEqual([]);
+    // The node's is the first frame.
+    const late = new Machine().opened().frame("chat").frame("hello", { node: "a", id: "1", v: 1 });
+    expect([late.view.node, late.pass(600_000).done]).toEqual([null, []]);
   });
 });
 
@@ -484,7 +487,7 @@ describe("recovery", () => {
   });
 
   it("does not start handlers without a connection", () => {
-    const machine = new Machine().opened().frame("gap", {}).closed(1006);
+    const machine = new Machine().opened().frame("gap", { reason: "a" }).closed(1006);
     machine.random = 1;
     machine.refused();
     expect(machine.all.map(([name]) => name)).not.toContain("recover");

@@ -1,6 +1,7 @@
 """What an application may send, and what it hears of a mistake: as Daphne, which is asked here."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -61,23 +62,30 @@ SCRIPTS = {
 
 @pytest.fixture(scope="module")
 def daphne():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     here = Path(__file__).parent
-    argv = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "project.scripted:application"]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent / "src")])}
-    with subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert server.poll() is None, "Daphne does not start"
-            import time
+    # The listener is made here, so that nothing else can get its port.
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        port, fd = listener.getsockname()[1], listener.fileno()
+        argv = [sys.executable, "-m", "daphne", "--fd", str(fd), "project.scripted:application"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(argv, env=env, pass_fds=[fd], **quiet) as server:
+            try:
+                raised_at(port)
+                yield port
+            finally:
+                server.terminate()
 
-            time.sleep(0.05)
-        yield port
-        server.terminate()
+
+def raised_at(port):
+    """What the messages of each script have raised so far."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=50) as page:
+        return json.load(page)
+
+
+async def carried_out(port, name, script):
+    while len((await asyncio.to_thread(raised_at, port)).get(name, ())) < len(script):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
 
 
 async def ask_daphne(port, name, script):
@@ -86,18 +94,31 @@ async def ask_daphne(port, name, script):
     query = urlencode({"name": name, "script": json.dumps(script)})
     frames, code, status = [], None, 101
     try:
-        async with websockets.connect(f"ws://127.0.0.1:{port}/?{query}", open_timeout=10) as socket_:
-            while True:
-                try:
-                    frames.append(await asyncio.wait_for(socket_.recv(), 0.3))  # noqa: TID251
-                except websockets.ConnectionClosed as closed:
-                    code = closed.rcvd.code if closed.rcvd else None
-                    break
-                except asyncio.TimeoutError:
-                    break
+        async with websockets.connect(f"ws://127.0.0.1:{port}/?{query}", open_timeout=50) as socket_:
+            await carried_out(port, name, script)
+            # The answer to a ping comes after every frame.
+            reading = asyncio.ensure_future(read(socket_, frames))
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await (await socket_.ping())
+                reading.cancel()
+            code = await reading
     except websockets.InvalidStatus as refused:
         status = refused.response.status_code
+        await carried_out(port, name, script)
     return status, frames, code
+
+
+async def read(socket_, frames):
+    """Adds the frames until the connection is closed, and returns the code, or until it is cancelled."""
+    import websockets
+
+    try:
+        while True:
+            frames.append(await socket_.recv())
+    except websockets.ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+    except asyncio.CancelledError:
+        return None
 
 
 async def ask_node(name, script, layer):
@@ -125,8 +146,7 @@ async def ask_node(name, script, layer):
 async def test_the_same_as_daphne(daphne, layer):
     names = list(SCRIPTS)
     answers = await asyncio.gather(*(ask_daphne(daphne, name, SCRIPTS[name]) for name in names))
-    with urllib.request.urlopen(f"http://127.0.0.1:{daphne}/") as page:  # noqa: ASYNC210
-        raised = json.load(page)
+    raised = await asyncio.to_thread(raised_at, daphne)
     different = {}
     for name, answer in zip(names, answers, strict=True):
         ours, ours_raised = await ask_node(name, SCRIPTS[name], layer)

@@ -317,7 +317,7 @@ describe("usePresence", () => {
     const { transport, page } = await show(<Online />);
     transport.last.receive("user_online", { userId: 7, userName: "Tia" });
     await expect.poll(page.text).toBe("7 Tia:null");
-    transport.last.receive("gap", {});
+    transport.last.receive("gap", { reason: "reconnected", groups: null });
     await expect.poll(page.text).toBe(" ");
   });
 

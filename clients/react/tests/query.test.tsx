@@ -82,7 +82,7 @@ describe("with TanStack Query", () => {
       return new Promise<void>((resolve) => (load = resolve));
     });
     const { client, transport } = await show(cache, { "client_*": ["clients"], "*_deleted": { key: () => null, all: "detail" } });
-    transport.last.receive("gap", {});
+    transport.last.receive("gap", { reason: "reconnected", groups: null });
     await expect.poll(() => cache.keys).toEqual([["clients"], ["detail"]]);
     expect(client.snapshot().recovery).toBe("recovering");
     load();
@@ -92,7 +92,7 @@ describe("with TanStack Query", () => {
   it("invalidates all queries after a miss if a function has no `all`", async () => {
     const cache = queries();
     const { transport } = await show(cache);
-    transport.last.receive("gap", {});
+    transport.last.receive("gap", { reason: "reconnected", groups: null });
     await expect.poll(() => cache.keys).toEqual([[]]);
   });
 
@@ -124,7 +124,7 @@ describe("with SWR", () => {
   it("mutates all keys after a miss if a function has no `all`", async () => {
     const cache = mutate();
     const { transport } = await show(cache.mutate);
-    transport.last.receive("gap", {});
+    transport.last.receive("gap", { reason: "reconnected", groups: null });
     await expect.poll(() => cache.loaded).toEqual(cached);
   });
 });

@@ -77,6 +77,62 @@ itOnce("subscribes to the topics of each component, and tells apart what says it
   await expectOneSocket(gate);
 });
 
+itOnce("hears of a topic as long as a component wants it, although the server cannot take it back", async () => {
+  const { gate } = await parking();
+  function Messages({ topics }: { topics: readonly string[] }) {
+    return <p>{useWebSocket({ topics }).messages.map(({ message }) => message).join()}</p>;
+  }
+  const lots = <Messages key="lots" topics={["parking_lot"]} />;
+  const reservations = <Messages key="reservations" topics={["reservation"]} />;
+  const page = mount([lots, reservations]);
+  const texts = () => [...page.element.querySelectorAll("p")].map(({ textContent }) => textContent ?? "");
+  const heard: string[] = [];
+  const stop = parkingClient().on("notification", ({ message }) => heard.push(message));
+  const lot = (message: string) => ({ type: "new_parking_lot", message, data: {} });
+  const reservation = (message: string) => ({ type: "new_reservation", message, data: {} });
+  await reaches((n) => gate.publish("notifications", reserved(n)), () => [numberOf(texts()[1])]);
+  await gate.publish("notifications", reservation("R1"), lot("L1"));
+  // Nothing in the data says what they are: the node does.
+  await until("both", () => texts()[0] === "L1" && texts()[1]!.endsWith(",R1"));
+
+  page.render([lots]);
+  await until("one component", () => texts().length === 1);
+  // The client lets go of it a moment later: a component may only be mounted anew.
+  let count = 0;
+  await until("the topic is left", async () => {
+    const own = `, ${++count}`;
+    await gate.publish("notifications", reservation(`R${own}`), lot(`L${own}`));
+    await until("the lot", () => heard.includes(`L${own}`));
+    return !heard.includes(`R${own}`);
+  });
+  const received = await gate.metric("channelgate_deliveries_total");
+  await gate.publish("notifications", reservation("R2"), lot("L2"));
+  await until("the next", () => texts()[0]!.endsWith(",L2"));
+  expect(heard.at(-2)).toBe(`L, ${count}`);
+  // The server has sent it.
+  expect((await gate.metric("channelgate_deliveries_total")) - received).toBe(2);
+
+  page.render([lots, reservations]);
+  await until("two components", () => texts().length === 2);
+  await gate.publish("notifications", reservation("R3"), lot("L3"));
+  await until("both again", () => texts()[0]!.endsWith(",L2,L3") && texts()[1] === "R3");
+  expect(heard).not.toContain("R2");
+
+  // A connection that comes back has only what is wanted.
+  page.render([lots]);
+  await until("one component again", () => texts().length === 1);
+  await gate.kill();
+  await gate.start();
+  await until("open again", () => parkingClient().snapshot().status === "open" && parkingClient().snapshot().recovery !== "live");
+  await reaches(
+    (n) => gate.publish("notifications", reservation("R4"), lot(`New reservation ${n}`)),
+    () => [numberOf(texts()[0]?.split(",").at(-1))],
+  );
+  expect(heard).not.toContain("R4");
+  await expectOneSocket(gate);
+  stop();
+});
+
 itOnce("keeps 200 messages, the newest ones, oldest first", async () => {
   const { gate } = await parking();
   const page = mount(<Count />);

@@ -64,6 +64,9 @@ struct State {
     under_way: usize,
     /// Disconnects in them.
     sent: usize,
+    /// When the time of all that were sent is over. It outlives the task: those that come one after the other, each
+    /// when the queue is empty, are no faster than a queue of them.
+    free_at: Option<Instant>,
     /// Whether a task sends what waits.
     is_running: bool,
     /// Whether the node ends.
@@ -150,12 +153,9 @@ impl Disconnects {
 
     /// Sends what waits, until nothing is left.
     async fn run(self: Arc<Self>) {
-        let mut free_at = Instant::now();
         loop {
-            match self.next(free_at) {
+            match self.next() {
                 Next::Send(batch) => {
-                    let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-                    free_at = free_at.max(Instant::now()) + self.pace * count;
                     let one = Arc::clone(&self);
                     self.runtime.spawn(async move { one.send(batch).await });
                 }
@@ -169,7 +169,7 @@ impl Disconnects {
         }
     }
 
-    fn next(&self, free_at: Instant) -> Next {
+    fn next(&self) -> Next {
         let now = Instant::now();
         let mut state = self.state();
         if state.len() == 0 {
@@ -182,6 +182,7 @@ impl Disconnects {
         if state.under_way >= self.at_once {
             return Next::Wait;
         }
+        let free_at = state.free_at.map_or(now, |at| at.max(now));
         if free_at > now && !state.is_ending {
             return Next::WaitUntil(free_at);
         }
@@ -193,6 +194,7 @@ impl Disconnects {
             (false, _) => {
                 state.under_way += 1;
                 state.sent += batch.len();
+                state.free_at = Some(free_at + self.pace * u32::try_from(batch.len()).unwrap_or(u32::MAX));
                 Next::Send(batch)
             }
         }

@@ -1,6 +1,8 @@
 //! What a configuration that is valid could say better.
 
-use crate::config::{Call, Config, ConfigError, Consumer, EventHandler, Handler, PythonPer, Step, error::KeyPath};
+use crate::config::{
+    Call, Config, ConfigError, Consumer, EventHandler, Handler, Notice, PythonPer, Step, error::KeyPath,
+};
 
 /// What to write instead of an `on_admit` that asks who the client is.
 const FETCHES: &str = "only fetches the user: `auth` says who somebody is, `on_admit` what they may do here; with auth = \
@@ -14,6 +16,10 @@ const PATHS: &str = "members with the same parameters share a call, whichever of
 /// Why a development server is on the same machine.
 const AWAY: &str = "is not this machine, and the way there has no TLS; the key is for development: in production a proxy such as \
                     nginx decides which paths are the node's (nginx/)";
+
+/// What clients know a gap notice by.
+const REASON: &str = "the notice has no `gap.reason`: an application may have an event named \"gap\", too, and a client of \
+                      @channelgate/client takes only one with a reason for the notice (docs/PROTOCOL.md)";
 
 /// The hints, each under its key.
 pub fn hints(config: &Config) -> Vec<ConfigError> {
@@ -29,9 +35,23 @@ pub fn hints(config: &Config) -> Vec<ConfigError> {
         let rooms = rooms.filter(move |_| consumer.path.as_slice().len() > 1);
         rooms.map(move |(name, _)| (here.then(name.as_str()).then("python_per"), PATHS.to_owned()))
     });
+    let gaps =
+        config.consumers.iter().enumerate().filter(|(_, consumer)| consumer.on_gap.as_ref().is_some_and(hides_why));
+    let gaps = gaps.map(|(index, _)| (key(index).then("on_gap"), REASON.to_owned()));
     let away = config.server.proxy.as_ref().filter(|upstream| !upstream.is_loopback());
     let away = away.map(|upstream| (KeyPath::dotted("server.proxy"), format!("{upstream} {AWAY}")));
-    fetching.chain(bare.chain(rooms).chain(away).map(|(key, reason)| config.error(&key, reason))).collect()
+    fetching.chain(bare.chain(rooms).chain(gaps).chain(away).map(|(key, reason)| config.error(&key, reason))).collect()
+}
+
+/// Whether a gap notice is named `gap`, and says nothing of the gap.
+fn hides_why(notice: &Notice) -> bool {
+    const NAMES: [&str; 2] = ["'gap'", "\"gap\""];
+    let emit = notice.emit.as_deref();
+    let source = emit.and_then(|emit| emit.data.as_ref().or(emit.args.as_ref())).or(notice.send.as_ref());
+    let source = source.map_or("", String::as_str);
+    let is_named =
+        emit.is_some_and(|emit| emit.event.as_deref() == Some("gap")) || NAMES.iter().any(|name| source.contains(name));
+    is_named && !NAMES.iter().fold(source.to_owned(), |rest, name| rest.replace(name, "")).contains("gap")
 }
 
 /// Templates that look like an expression: they are text, and a name of a group like any other.
@@ -114,6 +134,29 @@ mod tests {
                 "consumer[0].on_event.moved.close.reason: \"event.why\" is text here; for the value write {{ event.why }}",
             ]
         );
+    }
+
+    #[test]
+    fn a_gap_notice_without_the_reason_is_named() {
+        let plain = "path = '/a/'\n[consumer.on_gap]\nsend = ";
+        let socketio = "path = '/socket.io/'\nprotocol = 'socket.io'\n[consumer.on_gap]\nemit = ";
+        for (consumer, notice, is_named) in [
+            (plain, "\"{'type': 'gap', 'reason': gap.reason, 'groups': gap.groups}\"", false),
+            (plain, "\"{'event': 'gap', 'data': gap}\"", false),
+            (plain, "\"{'type': 'gap'}\"", true),
+            (plain, "\"{'event': 'gap', 'data': {'node': node}}\"", true),
+            (plain, "\"{'type': 'reload'}\"", false),
+            (socketio, "{ event = 'gap', data = \"{'reason': gap.reason}\" }", false),
+            (socketio, "{ event = 'gap', data = 'gap' }", false),
+            (socketio, "{ event = 'gap' }", true),
+            (socketio, "{ event = 'reload' }", false),
+        ] {
+            let text = format!("[[consumer]]\n{consumer}{notice}\n");
+            let (config, errors) = load_text(Some((Path::new("test.toml"), &text)), &Environment::default());
+            assert_eq!(errors, [], "{notice}");
+            let keys: Vec<String> = super::hints(&config).into_iter().map(|hint| hint.key.to_string()).collect();
+            assert_eq!(keys, if is_named { vec!["consumer[0].on_gap"] } else { vec![] }, "{notice}");
+        }
     }
 
     #[test]

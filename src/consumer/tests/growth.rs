@@ -1,7 +1,5 @@
 //! Expressions on hostile data: what they make is bounded in bytes, levels and time.
 
-use std::time::{Duration, Instant};
-
 use super::{
     setup::{ann, hear, socketio},
     *,
@@ -159,9 +157,10 @@ fn keys_left_out_cost_little() {
     let object: Json =
         (0..30_000).map(|index| (format!("key{index}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
     let names = many(30_000, |index| json!(format!("name{index}")));
-    let started = Instant::now();
+    let started = cpu_time();
     assert_eq!(label(&hear(&chat, &ann(), "say", json!([object, names]))), None);
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    let took = cpu_time() - started;
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
 #[test]
@@ -193,10 +192,11 @@ fn a_room_too_long_for_a_name_is_not_matched() {
         "[consumer.on_message.go]\njoin = \"{{{{ args[0] }}}}\"\nallow = {patterns}\nleave = \"{{{{ args[0] }}}}\"\n"
     ));
     let rooms = many(200, |index| json!(format!("r{}_{}/", index % 100, "_".repeat(1000))));
-    let started = Instant::now();
+    let started = cpu_time();
     for room in rooms.as_array().unwrap() {
         let reaction = hear(&chat, &ann(), "go", json!([room]));
         assert!(reaction.problem.unwrap().to_string().contains("must be shorter than 100 characters"));
     }
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    let took = cpu_time() - started;
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }

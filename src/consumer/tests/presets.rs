@@ -42,29 +42,69 @@ fn only_a_parking_user_joins_groups_and_exactly_three() {
     }
 }
 
+/// The frames of an event for a client of the parking system with this query.
+fn parking_frames(query: Json, body: Json) -> Vec<String> {
+    let parking = preset("/ws/notifications/");
+    let traits = parking.traits(&asking(query));
+    let messages = parking.on_event(&event(body)).unwrap().messages;
+    let own = messages.iter().filter(|one| {
+        assert!(one.personal.is_none(), "encoded once for all of its members");
+        one.selection.as_ref().unwrap().is_for(traits.as_ref()).unwrap()
+    });
+    own.map(|one| text(&one.payload).to_owned()).collect()
+}
+
 #[test]
 fn parking_frames_carry_message_and_data_under_the_events_own_type() {
     let parking = preset("/ws/notifications");
     for kind in ["new_reservation", "reservation_expired", "reservation_cancelled", "upcoming_reservation"] {
-        let outgoing = parking
-            .on_event(&event(json!({"type": kind, "message": "m", "data": {"reservation_id": 1}})))
-            .unwrap()
-            .messages;
-        assert_eq!(outgoing.len(), 1);
-        assert_eq!(text(&outgoing[0].payload), r#"{"type":"notification","message":"m","data":{"reservation_id":1}}"#);
-        assert_eq!(outgoing[0].topic.as_deref(), Some(kind));
+        let body = json!({"type": kind, "message": "m", "data": {"reservation_id": 1}});
+        let frame = r#"{"type":"notification","message":"m","data":{"reservation_id":1}}"#;
+        assert_eq!(parking_frames(json!({}), body.clone()), [frame]);
+        let outgoing = parking.on_event(&event(body)).unwrap().messages;
+        assert!(outgoing.iter().all(|one| one.topic.as_deref() == Some(kind)));
     }
     let named =
         json!({"type": "send_notification", "notification_type": "new_reservation", "message": "m", "data": {}});
     assert_eq!(parking.on_event(&event(named)).unwrap().messages[0].topic.as_deref(), Some("new_reservation"));
-    assert_eq!(
-        frames(&parking, json!({"type": "t", "message": "m"})),
-        [r#"{"type":"notification","message":"m","data":{}}"#]
-    );
-    assert_eq!(frames(&parking, json!({"type": "t", "data": 1})), [r#"{"type":"notification","message":"","data":1}"#]);
+    let frame = |body| parking_frames(json!({}), body);
+    assert_eq!(frame(json!({"type": "t", "message": "m"})), [r#"{"type":"notification","message":"m","data":{}}"#]);
+    assert_eq!(frame(json!({"type": "t", "data": 1})), [r#"{"type":"notification","message":"","data":1}"#]);
     for lacking in [json!({"type": "send_notification", "content": {}}), json!({"message": "m"})] {
         assert!(matches!(parking.on_event(&event(lacking)), Err(MapError::Mapping(_))));
     }
+}
+
+#[test]
+fn a_parking_client_that_asks_learns_the_topic_and_another_one_gets_the_same_bytes_as_ever() {
+    let body = json!({"type": "send_notification", "notification_type": "new_reservation", "message": "m", "data": {"topic": 1}});
+    let plain = r#"{"type":"notification","message":"m","data":{"topic":1}}"#;
+    for query in [json!({}), json!({"cg": ""}), json!({"cg": "0"}), json!({"cg": "true"}), json!({"gaps": "1"})] {
+        assert_eq!(parking_frames(query.clone(), body.clone()), [plain], "{query}");
+    }
+    let named =
+        |topic: &str| format!(r#"{{"type":"notification","message":"m","data":{{"topic":1}},"topic":"{topic}"}}"#);
+    assert_eq!(parking_frames(json!({"cg": "1"}), body), [named("new_reservation")]);
+    let numbered = json!({"type": "t", "notification_type": 7, "message": "m", "data": {"topic": 1}});
+    assert_eq!(parking_frames(json!({"cg": "1"}), numbered), [named("7")]);
+    let parking = preset("/ws/notifications/");
+    assert!(!parking.needs_context() && parking.keep(asking(json!({"cg": "1"}))).is_none());
+}
+
+#[test]
+fn what_the_file_sends_for_an_event_replaces_all_that_a_preset_sends() {
+    let adjusted = |handler: &str| {
+        let text = format!("presets = [\"parking\"]\n[preset.parking.on_event.\"*\"]\n{handler}\n");
+        let parking = set(&text).route("/ws/notifications/").unwrap().0.clone();
+        parking.on_event(&event(json!({"type": "t", "message": "m"}))).unwrap().messages
+    };
+    for handler in ["send = \"event.message\"", "emit = { send = \"event.message\" }"] {
+        let messages = adjusted(handler);
+        assert_eq!(messages.iter().map(|one| text(&one.payload)).collect::<Vec<_>>(), ["\"m\""], "{handler}");
+        assert_eq!(messages[0].topic.as_deref(), Some("t"), "the other keys stay");
+    }
+    assert_eq!(adjusted("send_text = \"event.message\"").len(), 1);
+    assert_eq!(adjusted("throttle = \"1/1s\"").len(), 2);
 }
 
 #[test]

@@ -10,6 +10,9 @@ const HUES = 6;
 /** Latencies kept for the median. */
 const LATENCIES = 500;
 
+/** How long frames are awaited after the last publish of a trial, in ms. */
+const STRAGGLERS = 2_000;
+
 /** Under which name the key is kept for this tab. */
 const KEY = "channelgate-key";
 
@@ -142,9 +145,12 @@ async function tryEverything() {
       results.push(await panel.send(group, event));
       await pause(120);
     }
-    await pause(300);
     const sent = results.filter(({ ok }) => ok);
-    const arrived = sent.filter(({ pending }) => pending.reached.size > 0);
+    const hasArrived = ({ pending }) => pending.reached.size > 0;
+    // Frames take another way than the answers, and the last ones may come after all of these.
+    const end = performance.now() + STRAGGLERS;
+    while (!sent.every(hasArrived) && performance.now() < end) await pause(50);
+    const arrived = sent.filter(hasArrived);
     const failed = results.length - sent.length;
     const skipped = cards.length - open.length;
     say(
@@ -157,7 +163,10 @@ async function tryEverything() {
   }
 }
 
-/** Resolves when a card is neither closed on its way up nor still connecting, or after 5 s. */
+/** How long connections are awaited, in ms: browsers make the handshakes with one address one after the other. */
+const PATIENCE = 10_000;
+
+/** Resolves when a card is neither closed on its way up nor still connecting, or after `PATIENCE`. */
 function settled(card) {
   return new Promise((resolve) => {
     const done = () => {
@@ -169,7 +178,7 @@ function settled(card) {
     const timer = setTimeout(() => {
       card.connection.removeEventListener("state", done);
       resolve();
-    }, 5000);
+    }, PATIENCE);
     card.connection.addEventListener("state", done);
     done();
   });

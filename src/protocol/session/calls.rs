@@ -148,6 +148,10 @@ impl Session {
                 log::debug!("{}: the client is accepted already", binding.consumer.name());
                 continue;
             };
+            if let (Effect::Reply(_), Some(member)) = (&effect, self.member()) {
+                // Meanwhile the answer is read no further, and the consumer waits in its `send()`.
+                member.connection().wait_for_room().await;
+            }
             if let After::End = self.apply(index, effect).await {
                 // In Channels the consumer would fail on it.
                 return self.fail(binding, &BridgeRefusal::Broken(NOT_CARRIED_OUT.to_owned()));

@@ -1,13 +1,15 @@
 //! Sending: at once if the kernel accepts it, else through the outbox; and what is dropped when that is full.
 
 use std::{
+    future::poll_fn,
     io,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{CloseCode, Connection, State};
 use crate::{
@@ -21,6 +23,9 @@ use crate::{
     },
     telemetry::DropReason,
 };
+
+/// A client that reads nothing for this long, while more waits for it than it may, is too slow.
+const STALL: Duration = Duration::from_secs(10);
 
 /// Writes without asking the runtime whether the socket is ready: nearly always it is, and the kernel knows best. If it
 /// is not, the runtime is asked, too, so that it reports when it is ready again.
@@ -94,6 +99,29 @@ impl Connection {
             self.connections.relieve();
         }
         taken
+    }
+
+    /// Waits until the client has read enough of what was sent to it that more can follow, so that one who sends it much
+    /// sends no faster than it reads. A client that reads nothing for [`STALL`] is closed as a slow one.
+    pub async fn wait_for_room(&self) {
+        while self.is_open() && self.is_over_half() {
+            let before = self.outbox.borrow().position();
+            let progress = poll_fn(|cx| {
+                if !self.is_open() || self.outbox.borrow().position() != before {
+                    return Poll::Ready(());
+                }
+                self.outbox.borrow_mut().watch(cx.waker());
+                Poll::Pending
+            });
+            if timeout(STALL, progress).await.is_err() {
+                self.overflow(0);
+            }
+        }
+    }
+
+    /// Whether more than half of its outbox waits, of what is never dropped.
+    pub(super) fn is_over_half(&self) -> bool {
+        self.outbox.borrow().kept() > self.limits.outbox / 2
     }
 
     /// The outbox is full: its messages are lost, and this many that arrived.
@@ -234,7 +262,7 @@ impl Connection {
     /// It is time for the consumer's heartbeat: sends its message, or closes the connection if its client has not
     /// answered. If the worker is late, or reads no further from this client, a missing answer means nothing.
     pub(in crate::socket) fn beat(&self, heartbeat: &Heartbeat, is_late: bool) {
-        if !self.is_open() || self.outbox.borrow().kept() > self.limits.outbox / 2 {
+        if !self.is_open() || self.is_over_half() {
             return;
         }
         let is_read = !self.is_throttled() && !self.held.get();

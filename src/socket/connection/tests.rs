@@ -1,12 +1,14 @@
 //! Slow clients over real sockets: what is lost, who learns of it, and which connections the node drops first.
 
+use std::pin::pin;
+
 use bytes::{Bytes, BytesMut};
 use socket2::SockRef;
 use tokio::{
     io::AsyncReadExt as _,
     net::{TcpListener, TcpStream},
     task::LocalSet,
-    time::{Duration, timeout},
+    time::{Duration, Instant, timeout},
 };
 
 use super::*;
@@ -239,6 +241,32 @@ async fn losable_messages_do_not_stop_reading_from_a_slow_client() {
     assert!(connection.is_behind() && !connection.is_congested());
     worker.deliver(&connection, 0..6, &Loss::Never, false);
     assert!(connection.is_congested(), "its own answers do");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_much_waits_for_a_slow_client_until_it_has_read_or_is_closed() {
+    let worker = Worker::new(config::Socket { outbox: 10_500, ..config::Socket::default() });
+    let connection = worker.pending();
+    connection.open_without_socket();
+    worker.deliver(&connection, 0..4, &Loss::Never, false);
+    timeout(Duration::ZERO, connection.wait_for_room()).await.expect("less than half of it waits");
+    worker.deliver(&connection, 4..7, &Loss::Never, false);
+    let read = |count: usize| {
+        let mut left = count;
+        connection.take_messages(|_| left.checked_sub(1).map(|rest| left = rest).is_some());
+    };
+    let mut waiting = pin!(connection.wait_for_room());
+    assert!(timeout(Duration::from_secs(9), &mut waiting).await.is_err());
+    read(1);
+    assert!(timeout(Duration::from_secs(9), &mut waiting).await.is_err(), "it reads, and has not read enough");
+    read(1);
+    timeout(Duration::ZERO, waiting).await.expect("half of it waits");
+    worker.deliver(&connection, 7..9, &Loss::Never, false);
+    let began = Instant::now();
+    connection.wait_for_room().await;
+    assert_eq!(began.elapsed().as_secs(), 10);
+    assert!(!connection.is_open());
+    assert_eq!(worker.drops(DropReason::SlowClient), 7);
 }
 
 #[test]

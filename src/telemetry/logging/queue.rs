@@ -39,11 +39,14 @@ struct State {
 }
 
 impl LineQueue {
-    /// Takes a line, which ends with `
-    /// `, or drops it.
-    pub fn push(&self, line: &[u8]) {
+    /// Takes a line, which ends with a line feed, or drops it. `head` writes what comes before it, such as the time: of
+    /// two lines, the one whose head is written first comes first.
+    pub fn push(&self, head: impl FnOnce(&mut Vec<u8>), line: &[u8]) {
         let mut state = self.lock();
+        let before = state.waiting.len();
+        head(&mut state.waiting);
         if state.waiting.len() + line.len() > MOST {
+            state.waiting.truncate(before);
             self.dropped.inc();
             return;
         }
@@ -151,12 +154,18 @@ impl<W: Write> Writer<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, mpsc};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    };
 
     use super::*;
 
     /// Long enough for any machine; nothing here takes that long.
     const PATIENCE: Duration = Duration::from_secs(20);
+
+    const fn no_head(_: &mut Vec<u8>) {}
 
     /// A descriptor that accepts a write only when the test lets it, with this outcome.
     struct Gate {
@@ -194,7 +203,7 @@ mod tests {
             let queue = Arc::new(LineQueue::default());
             let of_thread = Arc::clone(&queue);
             thread::spawn(move || {
-                let report = |lost| of_thread.push(format!("{lost} lost\n").as_bytes());
+                let report = |lost| of_thread.push(no_head, format!("{lost} lost\n").as_bytes());
                 of_thread.write_to(Gate { outcomes: gate, written: sender }, report);
             });
             Self { queue, outcomes, written }
@@ -214,7 +223,7 @@ mod tests {
         let rig = Rig::new();
         rig.allow(100);
         for number in 0..100 {
-            rig.queue.push(format!("{number}\n").as_bytes());
+            rig.queue.push(no_head, format!("{number}\n").as_bytes());
         }
         rig.queue.flush(PATIENCE);
         assert_eq!(rig.queue.bytes(), 0);
@@ -224,17 +233,31 @@ mod tests {
     }
 
     #[test]
+    fn heads_are_written_in_the_order_of_the_lines_also_by_several_threads() {
+        let (rig, heads) = (Rig::new(), Arc::new(AtomicUsize::new(0)));
+        rig.allow(400);
+        let threads = (0..4).map(|_| {
+            let (queue, heads) = (Arc::clone(&rig.queue), Arc::clone(&heads));
+            let head = move |line: &mut Vec<u8>| line.extend(heads.fetch_add(1, Ordering::SeqCst).to_string().bytes());
+            thread::spawn(move || (0..100).for_each(|_| queue.push(&head, b"\n")))
+        });
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        (0..400).for_each(|number| assert_eq!(rig.next(), format!("{number}\n")));
+    }
+
+    #[test]
     fn logging_never_waits_for_the_reader_and_dropped_lines_are_counted_and_reported() {
         let rig = Rig::new();
         let line = [&[b'x'; 1023][..], b"\n"].concat();
-        rig.queue.push(b"first\n");
+        rig.queue.push(no_head, b"first\n");
         // The writer has it, and waits in its write.
         while rig.queue.lock().writing == 0 {
             thread::yield_now();
         }
-        (0..MOST / line.len()).for_each(|_| rig.queue.push(&line));
+        (0..MOST / line.len()).for_each(|_| rig.queue.push(no_head, &line));
         assert_eq!(rig.queue.dropped().get(), 0);
-        (0..7).for_each(|_| rig.queue.push(&line));
+        (0..7).for_each(|_| rig.queue.push(no_head, &line));
         assert_eq!((rig.queue.dropped().get(), rig.queue.bytes()), (7, MOST + 6));
         rig.queue.flush(Duration::from_millis(10));
         assert_eq!(rig.queue.bytes(), MOST + 6, "a flush waits no longer than it may");
@@ -242,7 +265,7 @@ mod tests {
         assert_eq!(rig.next(), "first\n");
         (0..MOST / line.len()).for_each(|_| assert_eq!(rig.next().len(), line.len()));
         assert_eq!(rig.next(), "7 lost\n");
-        rig.queue.push(b"last\n");
+        rig.queue.push(no_head, b"last\n");
         assert_eq!(rig.next(), "last\n");
     }
 
@@ -251,12 +274,12 @@ mod tests {
         let rig = Rig::new();
         for _ in 0..3 {
             rig.outcomes.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
-            rig.queue.push(b"lost\n");
+            rig.queue.push(no_head, b"lost\n");
             rig.queue.flush(PATIENCE);
         }
         assert_eq!(rig.queue.dropped().get(), 3);
         rig.allow(2);
-        rig.queue.push(b"there\n");
+        rig.queue.push(no_head, b"there\n");
         assert_eq!((rig.next(), rig.next()), ("there\n".to_owned(), "3 lost\n".to_owned()));
         rig.queue.flush(PATIENCE);
         assert_eq!(rig.queue.dropped().get(), 3);
@@ -267,14 +290,14 @@ mod tests {
         let rig = Rig::new();
         rig.outcomes.send(Ok(2)).unwrap();
         rig.outcomes.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
-        rig.queue.push(b"torn\n");
+        rig.queue.push(no_head, b"torn\n");
         rig.queue.flush(PATIENCE);
         rig.outcomes.send(Ok(1)).unwrap();
         rig.outcomes.send(Err(io::ErrorKind::WouldBlock.into())).unwrap();
         rig.outcomes.send(Err(io::ErrorKind::Interrupted.into())).unwrap();
         rig.outcomes.send(Ok(2)).unwrap();
         rig.allow(2);
-        rig.queue.push(b"whole\n");
+        rig.queue.push(no_head, b"whole\n");
         let written: String = (0..5).map(|_| rig.next()).collect();
         assert_eq!(written, "to\nwhole\n1 lost\n");
     }

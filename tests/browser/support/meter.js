@@ -2,7 +2,8 @@
 
 import { connect, createServer } from "node:net";
 
-export async function meter(port) {
+/** With `late`, what the node sends over a WebSocket arrives so many ms later: other connections overtake it. */
+export async function meter(port, { late = 0 } = {}) {
   const sockets = new Set();
   const proxy = { bytes: 0 };
   const server = createServer((client) => {
@@ -18,7 +19,14 @@ export async function meter(port) {
     }
     upstream.on("data", (data) => (proxy.bytes += data.length));
     client.pipe(upstream);
-    upstream.pipe(client);
+    let delay = 0;
+    client.once("data", (head) => {
+      if (/^upgrade: websocket/im.test(head.toString("latin1"))) delay = late;
+    });
+    upstream.on("data", (data) => {
+      if (delay) setTimeout(() => void (client.destroyed || client.write(data)), delay);
+      else client.write(data);
+    });
   });
   await new Promise((resolve) => void server.listen(0, "127.0.0.1", resolve));
   proxy.url = `http://127.0.0.1:${server.address().port}/`;

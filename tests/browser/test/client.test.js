@@ -217,9 +217,9 @@ describe("the client of a page", () => {
         await opened(seen);
         const ended = new Promise((resolve) => {
           seen.client.subscribe(() => {
-            const { status, attempt, retryAt, reason } = seen.client.snapshot();
-            // No two attempts are closer than 250 ms.
-            const wait = Math.max(0, retryAt - Date.now()) > 250 ? Math.round((retryAt - Date.now()) / 100) / 10 : null;
+            const { status, attempt, since, retryAt, reason } = seen.client.snapshot();
+            // By the clock of the close itself. No two attempts are closer than 250 ms.
+            const wait = retryAt - since > 250 ? Math.round((retryAt - since) / 100) / 10 : null;
             if (status !== "open") resolve([status, attempt, wait, reason.text]);
           });
         });
@@ -270,8 +270,10 @@ describe("the client of a page", () => {
       await waitFor("the pause", () => other.snapshot().retryAt !== null);
       Math.random = () => 0;
       const count = attempts.length;
+      const { retryAt } = other.snapshot();
       dispatchEvent(new Event("online"));
-      await waitFor("an early attempt", () => attempts.length > count, 800);
+      await waitFor("an attempt", () => attempts.length > count);
+      if (attempts[count] >= retryAt) throw new Error(`it came ${attempts[count] - retryAt} ms after its own time`);
       other.disconnect();
       return apart;
     });

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { Gate } from "../support/gate.js";
 import { launch, Live } from "../support/live.js";
+import { meter } from "../support/meter.js";
 import { until } from "../support/until.js";
 
 const PRESETS = ["feed", "parking", "attendance", "tracker", "repair-shop", "dashboard"];
@@ -123,6 +124,24 @@ describe("the live page", () => {
     assert.deepEqual([Number(published), Number(arrived)], [samples, samples]);
     for (const name of PRESETS) assert.ok((await live.frames(name)).length > 0, `${name} received`);
     await until("a median", async () => /^\d+(\.\d)? ms$/.test(await live.test("count-latency").textContent()));
+  });
+
+  it("awaits frames that come after the answers to all its publishes", async () => {
+    const proxy = await meter(gate.port, { late: 500 });
+    const far = await Live.open(browser, `${proxy.url}#key=${gate.key}`);
+    try {
+      await far.test("try-everything").click();
+      const status = await until("a result", async () => {
+        const text = await far.test("try-status").textContent();
+        return /published/.test(text) && text;
+      }, 30_000);
+      const samples = await far.page.locator("[data-testid=publish-sample] optgroup option").count();
+      assert.ok(status.startsWith(`${samples} events published, ${samples} arrived.`), status);
+      assert.deepEqual(far.problems, []);
+    } finally {
+      await far.close();
+      await proxy.close();
+    }
   });
 
   it("shows and hides what a card can do, and opens it where something is missing", async () => {

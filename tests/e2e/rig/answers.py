@@ -73,6 +73,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    #: With the five of the standard library a sixth call at the same moment waits a second for its SYN.
+    request_queue_size = 1024
 
     def handle_error(self, *_):
         """A node that does not wait for the answer is not an error."""

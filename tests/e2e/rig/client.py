@@ -51,7 +51,11 @@ class Client:
         options.setdefault("ping_interval", None)
         options.setdefault("open_timeout", 20)
         options.setdefault("close_timeout", 2)
-        return cls(await connect(f"ws://{site}:{port}{path}", **options))
+        try:
+            return cls(await connect(f"ws://{site}:{port}{path}", **options))
+        except websockets.InvalidStatus as error:
+            error.add_note(f"{path}: {error.response.body.decode(errors='replace')}")
+            raise
 
     async def _read(self) -> None:
         try:

@@ -25,8 +25,8 @@ class Person:
 
 
 def mint(key: str = stack.SECRET_KEY, **claims) -> str:
-    """A token with these claims."""
-    return jwt.encode({"exp": int(time.time()) + 600, **claims}, key, algorithm="HS256")
+    """A token with these claims. Some are made when the tests are collected, and must outlive the whole run."""
+    return jwt.encode({"exp": int(time.time()) + 7200, **claims}, key, algorithm="HS256")
 
 
 def access_claims(user_id) -> dict:

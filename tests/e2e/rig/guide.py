@@ -10,6 +10,7 @@ from pathlib import Path
 import stack
 
 from .fresh import Fresh
+from .log import whole_log
 
 #: Blocks of code with their language, in the order of the page.
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
@@ -126,7 +127,7 @@ class Walk:
         )
         self.servers.append(node.start())
         node.wait()
-        return node.log.read_text()
+        return whole_log(node)
 
     def edit(self, step: Step) -> None:
         """Adds what the page adds to the project's files."""

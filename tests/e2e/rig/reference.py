@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import urllib.parse
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -84,6 +85,7 @@ class Reference:
         self.events: list[tuple[str, object]] = []
         self.wire: list[tuple[str, str]] = []
         self.subprotocol: str | None = None
+        self.first = True
         self.wanted: dict[str, tuple] = {}
         self.queue: deque[tuple[float, str]] = deque()
         self.socket = None
@@ -164,6 +166,7 @@ class Reference:
             if token is None:
                 return "unauthorized"
         self.closed = self.refused = self.hello = self.socket = None
+        self.first = True
         opened = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -254,14 +257,12 @@ class Reference:
         if self.recovery != "live":
             self._recover(shared=self.verdict == "retry-soon")
         self.news.set()
-        first = True
         while True:
             packet = await self._frame_in_time()
             if self.socketio:
                 await self._packet(packet)
             elif packet != "pong":
-                self._event(*self._named(packet), first)
-            first = False
+                self._event(*self._named(packet))
             self.news.set()
 
     async def _frame_in_time(self) -> str:
@@ -322,17 +323,28 @@ class Reference:
             raise Missed
         elif packet.startswith("42"):
             name, *args = json.loads(packet[2:].lstrip("0123456789"))
-            self._event(name, args[0] if args else None, name == "hello")
+            self._event(name, args[0] if args else None)
 
-    def _event(self, name: str, data: object, first: bool) -> None:
+    def _event(self, name: str, data: object) -> None:
+        first, self.first = self.first, False
         if name == "hello" and first and self.asks:
             self.hello = {key: data[key] for key in ("node", "id", "v")}
             self.hellos.append(self.hello)
             return
-        if name == "gap":
+        if name == "gap" and self._is_notice(data):
             self._miss("gap")
             self._recover(shared=True)
         self.events.append((name, data))
+
+    @staticmethod
+    def _is_notice(data: object) -> bool:
+        """Whether a `gap` is the node's, and not an event of the application."""
+        match data:
+            case {"reason": str(reason), **others}:
+                groups = others.get("groups")
+                named = isinstance(groups, list) and all(isinstance(name, str) for name in groups)
+                return re.fullmatch(r"\w+", reason) is not None and (groups is None or named)
+        return False
 
     # Recovery.
 

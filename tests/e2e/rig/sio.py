@@ -13,6 +13,8 @@ from .client import DEADLINE
 from .deadline import in_time
 from .driver import Driver
 
+#: Seconds for an acknowledgement, less than the driver has for its answer.
+ACKNOWLEDGED = 25
 QUICK_RECONNECT = {"reconnection_delay": 0.05, "reconnection_delay_max": 0.25}
 #: How a client connects: which client, and by which transports.
 KINDS = {
@@ -133,7 +135,7 @@ class JsSocket(Socket):
 
     async def ask(self, event: str, *args) -> list:
         """Emits, and returns the arguments of the acknowledgement."""
-        return await self.driver.tell("emit", socket=self.name, event=event, args=list(args), ack=5000)
+        return await self.driver.tell("emit", socket=self.name, event=event, args=list(args), ack=ACKNOWLEDGED * 1000)
 
     async def close(self) -> None:
         await self.driver.tell("close", socket=self.name)
@@ -179,7 +181,7 @@ class PySocket(Socket):
         await self.client.emit(
             event, tuple(args) or None, namespace=self.namespace, callback=lambda *got: answer.set_result(list(got))
         )
-        return await in_time(5, answer)
+        return await in_time(ACKNOWLEDGED, answer)
 
     async def close(self) -> None:
         if self.client.connected:

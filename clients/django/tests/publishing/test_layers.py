@@ -90,7 +90,8 @@ def test_threads_publish_beside_each_other(backend, server, use, consumer_of):
 
 @pytest.mark.parametrize("backend", [CORE, PUBSUB, None])
 def test_threads_share_the_connections(backend, server, use):
-    use(layer_of(server, backend) if backend else None, REDIS_URL=server.url)
+    # Time enough on a busy machine: what was given up closes its connection.
+    use(layer_of(server, backend) if backend else None, REDIS_URL=server.url, PUBLISH={"TIMEOUT": 30})
     before = server.accepted
     many = [("g", note(1))] * (20 if backend else 1000)
     threads = [threading.Thread(target=publish_many, args=(many,)) for _ in range(16)]

@@ -24,6 +24,8 @@ export interface Notification {
   message: string;
   /** What Django sent with it; empty if it sent nothing. */
   data: Record<string, unknown>;
+  /** The type of which it is. Only for clients that ask for it. */
+  topic?: string;
 }
 
 /** Adds types of notifications. A name matches that type, and types that contain it as whole words. */

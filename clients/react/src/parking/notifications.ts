@@ -20,6 +20,8 @@ export interface WebSocketMessage {
   type: string;
   message: string;
   data?: Record<string, unknown>;
+  /** The type of which it is, from a node; another server does not say it. */
+  topic?: string;
 }
 
 export interface ParkingNotification extends WebSocketMessage {
@@ -53,10 +55,10 @@ function useTopics(wanted: readonly string[] = topics): readonly string[] {
   return useMemo(() => JSON.parse(names) as string[], [names]);
 }
 
-/** Whether the component has asked for it, as far as the notification says what it is. The server has no better answer. */
-function isWanted({ data }: WebSocketMessage, wanted: readonly string[]): boolean {
-  const type = data?.["notification_type"] ?? data?.["type"];
-  return typeof type !== "string" || wanted.some((topic) => `_${type}_`.includes(`_${topic}_`));
+/** Whether the component has asked for it. Without a topic, as far as its data says what it is. */
+function isWanted({ topic, data }: WebSocketMessage, wanted: readonly string[]): boolean {
+  const type = topic ?? data?.["notification_type"] ?? data?.["type"];
+  return typeof type !== "string" || wanted.some((name) => dialect.matches(type, name));
 }
 
 /** Messages since the component was mounted, oldest first; the last 200 are kept. */

@@ -15,6 +15,7 @@ from channelgate.shadow.run import Shadow
 from channelgate.shadow.target import Target, Visitor
 
 from ..http import Http
+from ..log import whole_log
 from ..system import LAYERS, System
 from .projects import PROJECTS
 from .visits import Change, Project, Visit
@@ -164,7 +165,7 @@ class Everyday:
 
     def complaints(self, name: str) -> list[str]:
         """What a project's node, and the two servers of Django, have logged besides what is usual."""
-        found = [line for line in self.nodes[name].log.read_text().splitlines() if re.search(r"WARN|ERROR", line)]
+        found = [line for line in whole_log(self.nodes[name]).splitlines() if re.search(r"WARN|ERROR", line)]
         for django in (self.left, self.right):
             found += [f"{django.name}: {line}" for line in django.log.read_text().splitlines()[-20:]]
         return found

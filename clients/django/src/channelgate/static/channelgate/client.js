@@ -124,8 +124,8 @@ function miss(m, reason, since, isShared, detail, groups = null) {
   const before = m.missed ?? { groups: [], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...isText(detail) && { detail } },
-    groups: before.groups && groups && [...new Set(before.groups.concat(groups))].filter(isText),
+    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...detail && { detail } },
+    groups: before.groups && groups && [...new Set(before.groups.concat(groups))],
     since: Math.min(before.since, since),
     until: m.now
   };
@@ -156,12 +156,13 @@ function fresh(m) {
 }
 function notice(m, event, data) {
   const { v, node, id, reason, groups } = Object(data);
-  if (event === "gap") miss(m, "gap", m.heard, true, reason, groups);
-  if (event === "hello" && v === 1 && isText(node)) {
+  if (event === "gap" && isText(reason) && /^\w+$/.test(reason) && (groups ?? []).every?.(isText)) miss(m, "gap", m.heard, true, reason, groups ?? null);
+  if (event === "hello" && m.isNew && v === 1 && isText(node)) {
     m.node = node;
     m.id = id;
     m.answers = true;
   }
+  m.isNew = false;
 }
 var isText = (value) => typeof value === "string";
 
@@ -237,6 +238,7 @@ var rules = {
     m.phase = "up";
     m.answers = !!m.heartbeat;
     m.pings = pings;
+    m.isNew = true;
     m.refused = 0;
     m.doubt = Math.min(m.doubt, m.now + DOUBT);
     m.at.connect = Infinity;
@@ -438,6 +440,12 @@ function enqueue(m, messages, allowed = m.end === "unauthorized" ? [] : kept(mes
   miss(m, "outbox", messages[0].at, false, text);
 }
 
+// src/interest.ts
+function isLeft(topic, left, wanted, matches) {
+  const isOf = (name) => !!matches?.(topic, name);
+  return [...left].some(isOf) && ![...wanted.values()].some(({ kind, name }) => kind === "topic" && isOf(name));
+}
+
 // src/token.ts
 var Unauthorized = class extends Error {
 };
@@ -456,8 +464,8 @@ function wsToken(url = "/api/user/ws-token/", { authorization, field = "ws_token
 
 // src/dialect.ts
 function read(frame) {
-  const { event, type = "", data } = Object(frame);
-  return typeof event === "string" ? { event, data } : { event: String(type), data: frame };
+  const { event, type, data } = Object(frame);
+  return typeof event === "string" ? { event, data } : { event: typeof type === "string" ? type : "", data: frame };
 }
 function interest(kind, name, wanted) {
   const event = kind === "room" ? wanted ? "join" : "leave" : wanted ? "subscribe" : "unsubscribe";
@@ -465,12 +473,17 @@ function interest(kind, name, wanted) {
 }
 var typed = {
   read,
-  write: (event, data) => ({ type: event, ...typeof data === "object" && !Array.isArray(data) ? data : { data } }),
+  // The name of the message counts, whatever the data has under this key; it is also the first one.
+  write: (event, data) => Object.assign({ type: event }, typeof data === "object" && !Array.isArray(data) ? data : { data }, { type: event }),
   interest
 };
 var enveloped = { read, write: (event, data) => ({ event, data }), interest };
 var notifications = {
-  read,
+  read(frame) {
+    const { topic } = Object(frame);
+    return { ...read(frame), topic: typeof topic === "string" ? topic : void 0 };
+  },
+  matches: (topic, name) => `_${topic}_`.includes(`_${name}_`),
   write: (event, data) => typed.write(event, data),
   interest: (kind, name, wanted) => kind === "room" ? interest(kind, name, wanted) : wanted ? { event: "subscribe", data: { notification_types: [name] } } : null
 };
@@ -540,6 +553,7 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
   let timer;
   let line;
   let unwatch;
+  const left = /* @__PURE__ */ new Set();
   let ahead = 0;
   const time = () => now() + (ahead = Math.max(ahead, state.now - now()));
   const effects = {
@@ -548,6 +562,7 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
       asking?.abort();
       connection?.close(1e3);
       connection = null;
+      left.clear();
     },
     ping: () => connection?.ping ? connection.ping() : connection?.check?.(),
     send(message) {
@@ -556,6 +571,8 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
     tell({ kind, name }, wanted) {
       const message = guarded(() => dialect.interest(kind, name, wanted));
       if (message) write(message.event, message.data);
+      if (wanted) left.delete(name);
+      else if (!message && kind === "topic") left.add(name);
     },
     abort: () => loading?.abort(),
     recover(missed) {
@@ -612,9 +629,9 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
   }
   function receive(frame) {
     if (frame === "pong" && state.pinged) return input("pong");
-    const { event, data } = guarded(() => dialect.read(frame)) ?? {};
+    const { event, data, topic } = guarded(() => dialect.read(frame)) ?? {};
     input("frame", event, data);
-    if (event === void 0) return;
+    if (event === void 0 || topic !== void 0 && guarded(() => isLeft(topic, left, state.wanted, dialect.matches))) return;
     for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data, { event, frame, at: state.heard }));
   }
   function write(event, data) {
