@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should end")]
 
 #[allow(dead_code, reason = "shared; each file of tests uses a part")]
+#[path = "support/proxy.rs"]
+mod proxy;
+#[allow(dead_code, reason = "shared; each file of tests uses a part")]
 #[path = "support/redis.rs"]
 mod redis_server;
 

@@ -66,14 +66,17 @@ pub struct Principal {
     token: Cell<Option<Fingerprint>>,
     /// In milliseconds of the worker's clock.
     began: Cell<u64>,
+    /// When it ends, in milliseconds since 1970; [`NEVER`] if it does not. Most have one: a login expires.
+    deadline: Cell<u64>,
     /// Most have nothing of it.
     extra: Cell<Option<Box<Extra>>>,
 }
 
+/// No time that the clock can have.
+const NEVER: u64 = u64::MAX;
+
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Extra {
-    /// In milliseconds since 1970.
-    deadline: Option<u64>,
     watch: Option<WatchedToken>,
     /// The user named by its token, if it is not the current one.
     subject: Option<Fingerprint>,
@@ -143,6 +146,7 @@ impl PrincipalIndex {
             user: Cell::new(user),
             token: Cell::new(proof.token),
             began: Cell::new(self.millis(proof.began)),
+            deadline: Cell::new(NEVER),
             extra: Cell::default(),
         });
         self.add(&principal, proof);
@@ -163,8 +167,9 @@ impl PrincipalIndex {
         if let Some(token) = proof.token {
             index.known.insert((token.get(), address), Weak::clone(&weak));
         }
-        let deadline = proof.deadline.map(since_1970);
-        if let Some(deadline) = deadline {
+        let deadline = proof.deadline.map_or(NEVER, since_1970);
+        principal.deadline.set(deadline);
+        if deadline != NEVER {
             if index.ending.first_key_value().is_none_or(|((first, _), _)| deadline < *first) {
                 self.sooner.notify_one();
             }
@@ -174,7 +179,7 @@ impl PrincipalIndex {
             index.watched.insert(address, weak);
         }
         let subject = Some(proof.user).filter(|subject| *subject != principal.user());
-        principal.extra.set(Extra { deadline, watch: proof.watch, subject }.boxed());
+        principal.extra.set(Extra { watch: proof.watch, subject }.boxed());
     }
 
     /// Disconnects; returns the number of connections.
@@ -344,7 +349,8 @@ impl Principal {
         if self.principals.was_disconnected(user, None, began) {
             return None;
         }
-        let Extra { deadline, watch, .. } = self.extra().unwrap_or_default();
+        let watch = self.extra().and_then(|extra| extra.watch);
+        let deadline = Some(self.deadline.get()).filter(|deadline| *deadline != NEVER);
         let proof = Proof {
             user: self.subject(),
             token: self.token.get(),
@@ -367,6 +373,12 @@ impl Principal {
         true
     }
 
+    /// Whether it has more than every principal has.
+    #[cfg(test)]
+    pub fn has_extra(&self) -> bool {
+        self.extra().is_some()
+    }
+
     fn extra(&self) -> Option<Extra> {
         let extra = self.extra.take();
         let copy = extra.as_deref().cloned();
@@ -382,13 +394,11 @@ impl Principal {
         if let Some(token) = self.token.get() {
             index.known.remove(&(token.get(), address));
         }
-        if let Some(extra) = self.extra.take() {
-            if let Some(deadline) = extra.deadline {
-                index.ending.remove(&(deadline, address));
-            }
-            if extra.watch.is_some() {
-                index.watched.remove(&address);
-            }
+        if self.deadline.get() != NEVER {
+            index.ending.remove(&(self.deadline.get(), address));
+        }
+        if self.extra.take().is_some_and(|extra| extra.watch.is_some()) {
+            index.watched.remove(&address);
         }
     }
 }

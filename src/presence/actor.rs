@@ -79,6 +79,8 @@ struct Redis {
     link: Link,
     epoch: String,
     join: bool,
+    /// Steps until the members that Redis has lost are written again.
+    to_restore: usize,
     dead: VecDeque<String>,
     /// Until then no node counts as dead: if Redis was unreachable for this node, it was so for the others.
     hold: Instant,
@@ -95,6 +97,7 @@ impl PresenceActor {
             link: Link::Unknown,
             epoch: String::new(),
             join: true,
+            to_restore: 0,
             dead: VecDeque::new(),
             hold: Instant::now(),
             rewritten: Instant::now(),
@@ -187,8 +190,11 @@ impl PresenceActor {
         };
         let (store, epoch) = (Arc::clone(&redis.store), redis.epoch.clone());
         if std::mem::take(beat_due) {
-            let join = redis.join;
-            return Some(async move { Exchange::Beat(store.beat(&epoch, join).await) }.boxed());
+            if !self.ledger.has_steps() {
+                redis.to_restore = 0;
+            }
+            let (join, restoring) = (redis.join, redis.to_restore > 0);
+            return Some(async move { Exchange::Beat(store.beat(&epoch, join, restoring).await) }.boxed());
         }
         if redis.link != Link::Up {
             return None;
@@ -218,6 +224,9 @@ impl PresenceActor {
             Exchange::Beat(Ok(beat)) => self.beaten(beat, now, beat_due),
             Exchange::Change(steps, Ok(Some((done, at)))) => {
                 self.ledger.set_moment(at);
+                if let Some(redis) = &mut self.redis {
+                    redis.to_restore = redis.to_restore.saturating_sub(steps.len());
+                }
                 let announcements = self.ledger.done(steps, &done, now);
                 self.announce(announcements);
             }
@@ -246,6 +255,10 @@ impl PresenceActor {
                 };
                 log::warn!("presence: {why}; writing {} members again", self.ledger.count());
                 self.ledger.lost(loss);
+                if loss == RejoinReason::Data {
+                    // What changes meanwhile is queued behind them.
+                    redis.to_restore = self.ledger.queued();
+                }
                 redis.join = true;
                 *beat_due = true;
             }

@@ -1,6 +1,7 @@
 -- Renews a node's lease, joins if asked to, and returns the nodes with an expired lease.
 -- KEYS: nodes, this node's members, ids, epoch, recovering
--- ARGV: node, lease ms, keep ms, the epoch it knows ('' for none), a new epoch, settle ms, '1' to join
+-- ARGV: node, lease ms, keep ms, the epoch it knows ('' for none), a new epoch, settle ms, '1' to join, '1' while it
+--   writes its members again
 -- Returns: {'lost', 'data' or 'lease'}, or {epoch, recovering ms, dead node ...}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -20,7 +21,7 @@ if not epoch then
     epoch = ARGV[5]
     redis.call('SET', KEYS[4], epoch, 'PX', keep)
 end
-if known ~= '' and known ~= epoch then
+if (known ~= '' and known ~= epoch) or ARGV[8] == '1' then
     redis.call('SET', KEYS[5], 1, 'PX', ARGV[6])
 end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])

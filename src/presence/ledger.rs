@@ -388,6 +388,11 @@ impl Ledger {
         present.map(|(member, _)| Arc::clone(&member.id)).collect::<HashSet<_>>().len()
     }
 
+    /// The number of steps that are pending.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether a step is pending.
     pub fn has_steps(&self) -> bool {
         !self.queue.is_empty()

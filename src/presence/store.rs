@@ -99,14 +99,16 @@ impl PresenceStore {
         self.lease.length().saturating_sub(beat)
     }
 
-    /// Renews the lease; with `join` the node joins whatever epoch there is.
-    pub async fn beat(&self, epoch: &str, join: bool) -> Result<HeartbeatResult, PoolError> {
+    /// Renews the lease; with `join` the node joins whatever epoch there is. The data counts as incomplete while a node
+    /// is `restoring` its members, and some time after.
+    pub async fn beat(&self, epoch: &str, join: bool, restoring: bool) -> Result<HeartbeatResult, PoolError> {
         let mut call = self.beat.prepare_invoke();
         for key in [NODES, &self.node_key, IDS, EPOCH, RECOVERING] {
             call.key(key);
         }
         call.arg(&self.lease.node).arg(millis(self.lease.length())).arg(millis(KEEP)).arg(epoch);
         call.arg(uuid::Uuid::new_v4().simple().to_string()).arg(millis(self.settle())).arg(u8::from(join));
+        call.arg(u8::from(restoring));
         let reply: Vec<Reply> = self.pool.invoke(&call).await?;
         let mut words = reply.into_iter().map(|word| from_redis_value::<String>(word).unwrap_or_default());
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -108,6 +108,8 @@ async fn a_value_of_a_hundred_megabytes_is_dropped_without_delaying_others() {
             n += 1;
             node.until(n).await;
             worst = worst.max(sent.elapsed());
+            // What a gap has lost is not dropped any more.
+            assert!(node.received.gaps().is_empty(), "{:?}", node.received.gaps());
         }
     }
     println!("beside 100 MB, an event took at most {worst:?}");

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use channelgate::presence::PresenceChange;
+use futures_util::future::join_all;
 
-use crate::support::*;
+use crate::{proxy::Proxy, support::*};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_lost_its_data_reports_no_arrival_or_departure() {
@@ -49,6 +50,26 @@ async fn a_redis_that_lost_its_data_reports_no_arrival_or_departure() {
     for (key, ttl) in cluster.keys() {
         assert!(key.starts_with("channelgate:presence:") && ttl > 0, "{key}: {ttl}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_take_long_to_write_again_have_not_come() {
+    let mut cluster = Cluster::new(Duration::from_millis(100));
+    let proxy = Proxy::before(cluster.redis.port());
+    let node = cluster.node_at(&proxy.url());
+    let ids: Vec<String> = (0..12_000).map(|id| id.to_string()).collect();
+    assert!(join_all(ids.iter().map(|id| node.enter(id))).await.into_iter().all(|first| first));
+    // Many members over a slow link: longer than the time within which every node has sent a sign of life.
+    proxy.delay(Duration::from_millis(20));
+    redis::cmd("FLUSHALL").exec(&mut cluster.redis.connection()).unwrap();
+    let mut commands = cluster.redis.connection();
+    eventually("all are written again", async || {
+        tokio::time::sleep(HEARTBEAT).await;
+        redis::cmd("DBSIZE").query::<usize>(&mut commands).unwrap() >= ids.len()
+    })
+    .await;
+    cluster.quiet().await;
+    assert!(cluster.diary.is_empty(), "{}", cluster.diary.told(PresenceChange::Arrived).len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,10 +86,16 @@ impl Cluster {
     }
 
     pub fn node(&mut self) -> Node {
+        let url = self.redis.url();
+        self.node_at(&url)
+    }
+
+    /// A node that reaches the Redis at this address.
+    pub fn node_at(&mut self, url: &str) -> Node {
         self.made += 1;
         let metrics = Metrics::new();
         let presence = NodePresence::shared(
-            &self.redis.url(),
+            url,
             &format!("node{}", self.made),
             HEARTBEAT,
             GracePeriods::new([("shop".into(), self.grace)], Duration::from_secs(60)),

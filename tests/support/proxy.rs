@@ -19,6 +19,8 @@ pub struct Proxy {
     accepted: Arc<AtomicU64>,
     /// New connections wait.
     held: Arc<AtomicBool>,
+    /// What Redis says comes so many milliseconds late.
+    late: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -27,7 +29,8 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (muted, accepted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let held = Arc::new(AtomicBool::new(false));
+        let (held, late) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let lag = Arc::clone(&late);
         let (mute, count, hold) = (Arc::clone(&muted), Arc::clone(&accepted), Arc::clone(&held));
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -48,13 +51,16 @@ impl Proxy {
                         true
                     });
                 });
-                let mute = Arc::clone(&mute);
+                let (mute, lag) = (Arc::clone(&mute), Arc::clone(&lag));
                 std::thread::spawn(move || {
-                    pump(server, client, |_| down.load(Ordering::SeqCst) == 0 || number > mute.load(Ordering::SeqCst));
+                    pump(server, client, |_| {
+                        std::thread::sleep(Duration::from_millis(lag.load(Ordering::SeqCst)));
+                        down.load(Ordering::SeqCst) == 0 || number > mute.load(Ordering::SeqCst)
+                    });
                 });
             }
         });
-        Self { port, muted, accepted, held }
+        Self { port, muted, accepted, held, late }
     }
 
     /// The URL to use instead of the Redis.
@@ -65,6 +71,11 @@ impl Proxy {
     /// From now on, current subscriptions receive nothing.
     pub fn mute_subscriptions(&self) {
         self.muted.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// Makes Redis a distant one: each answer takes so long.
+    pub fn delay(&self, late: Duration) {
+        self.late.store(late.as_millis().try_into().unwrap(), Ordering::SeqCst);
     }
 
     /// Whether new connections wait until they may pass again.

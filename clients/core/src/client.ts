@@ -48,6 +48,7 @@ export function createClient<E = Events>(
   let asking: AbortController | undefined;
   let loading: AbortController | undefined;
   let timer: unknown;
+  let awaited: number | undefined;
   let line: string | undefined;
   let unwatch: (() => undefined) | undefined;
   /** Topics of this connection that are not wanted any more, and that the server cannot take back. */
@@ -107,9 +108,18 @@ export function createClient<E = Events>(
     if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line as string, state.view));
     for (const [name, ...rest] of todo) (effects[name] as (...rest: unknown[]) => void)(...rest);
     const at = deadline(state);
-    cancel(timer);
-    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - time(), FOREVER));
+    // Otherwise it keeps its place among the timers of the page: what was queued after it may count on it.
+    if (at !== awaited) {
+      cancel(timer);
+      awaited = at;
+      if (at < Infinity) timer = later(tick, Math.min(at - time(), FOREVER));
+    }
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
+  }
+
+  function tick(): void {
+    awaited = undefined;
+    input("tick");
   }
 
   async function ask(why: TokenContext["why"]): Promise<void> {

@@ -161,7 +161,8 @@ const rules: { [K in keyof Inputs]: (m: Draft, ...input: Inputs[K]) => void } = 
     if (m.phase !== "off") drop(m, "away");
   },
   back(m) {
-    if (m.phase === "away") begin(m);
+    m.stored = m.phase === "away";
+    if (m.stored) begin(m);
   },
   storage(m) {
     if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
@@ -264,8 +265,9 @@ function leave(m: Draft): void {
 function show(m: Draft): void {
   m.at.show = Infinity;
   m.shown = true;
-  if (m.recovered === false) miss(m, "reconnected", m.heard, m.reason?.code === 1012);
+  if (m.recovered === false) miss(m, m.stored ? "resumed-from-cache" : "reconnected", m.heard, m.reason?.code === 1012);
   else recover(m);
+  m.stored = false;
   m.end = m.reason = null;
   m.why = "retry";
   enqueue(m, []);

@@ -10,7 +10,7 @@ export function miss(m: Draft, reason: Missed["reason"], since: number, isShared
   const before = m.missed ?? { groups: [] as string[], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...(m.missed && reason === "reconnected" ? m.missed : { reason, ...(detail && { detail }) }),
+    ...(m.missed && /^re/.test(reason) ? m.missed : { reason, ...(detail && { detail }) }),
     groups: before.groups && groups && [...new Set(before.groups.concat(groups))],
     since: Math.min(before.since, since),
     until: m.now,

@@ -7,6 +7,8 @@ import { verdictOfReason } from "./closecodes.js";
 import { Disconnected, TimedOut } from "./errors.js";
 import type { Connection, ConnectionEvents, Dialect, OpenRequest, Transport, Verdict } from "./types.js";
 
+export { socketOf, type Socket, type SocketClient } from "./socket.js";
+
 export interface SocketIoOptions {
   /** The path of Engine.IO, by default "/socket.io/". The path of the client's `url` is the namespace, as with `io(url)`. */
   path?: string;

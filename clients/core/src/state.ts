@@ -44,6 +44,8 @@ export interface State extends Snapshot, Config {
   /** When the last attempt began. */
   readonly tried: number;
   readonly shown: boolean;
+  /** Whether the page was taken from where it was put aside, and has not been connected since. */
+  readonly stored: boolean;
   /** Since when the page is hidden; 0: it is not. */
   readonly hidden: number;
   /** Whether the connection can ask for signs of life, and whether its server answers. */

@@ -1,32 +1,10 @@
 // What strangers do to a client: hostile servers, broken networks, careless applications. Each case has broken it once,
 // or could break it in a way that nothing else tries.
 
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { createClient, Unauthorized, webSocket, wsToken } from "../src/index.js";
-import type { WebSocketLike } from "../src/index.js";
-import { rig, settled } from "./support.js";
-
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
-
-/** Keeps what the client reports as uncaught from ending the test. */
-function reported(): unknown[] {
-  const errors: unknown[] = [];
-  const real = globalThis.setTimeout;
-  vi.spyOn(globalThis, "setTimeout").mockImplementation(((then: () => void, ms?: number) => {
-    if (ms !== undefined) return real(then, ms);
-    try {
-      then();
-    } catch (error) {
-      errors.push(error);
-    }
-    return 0;
-  }) as typeof setTimeout);
-  return errors;
-}
+import { FakeWebSocket, rig, settled, uncaught } from "./support.js";
 
 describe("another user", () => {
   it("does not get what waits at the end of a session to its connection", async () => {
@@ -116,7 +94,7 @@ describe("a hostile server", () => {
   it.each(odd.filter((groups) => !Array.isArray(groups) || groups.length > 1).map((groups, i) => [i, groups]))(
     "gap with groups of a strange type (%i) is not the node's",
     async (_, groups) => {
-      const errors = reported();
+      const errors = uncaught();
       const { client, opened } = rig();
       const heard: unknown[] = [];
       client.on("gap", (data) => heard.push(data));
@@ -163,7 +141,7 @@ describe("a hostile server", () => {
     { type: ["gap"], reason: "capacity", groups: null },
     { type: "pong", reason: "capacity", groups: null },
   ])("an event of the application is not a miss: %j", async (frame) => {
-    const errors = reported();
+    const errors = uncaught();
     const { client, opened } = rig();
     const heard = vi.fn();
     client.on("*", heard);
@@ -189,7 +167,7 @@ describe("a hostile server", () => {
   });
 
   it("names of events that objects have anyway, and frames of every form", async () => {
-    const errors = reported();
+    const errors = uncaught();
     const { client, opened } = rig();
     const heard: string[] = [];
     for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty", ""]) client.on(name, (_, { event }) => heard.push(event));
@@ -281,7 +259,7 @@ it("a message that is a list is not taken apart", async () => {
 
 describe("functions of the application", () => {
   it.each([NaN, -5, undefined, 1e308])("that say %s where a time is meant do not stop the client", async (said) => {
-    reported();
+    uncaught();
     const { client, clock, sockets } = rig({ backoff: { strategy: () => said as number } });
     client.connect();
     await settled();
@@ -294,7 +272,7 @@ describe("functions of the application", () => {
   });
 
   it("that throw do not stop the client: strategy, log, token, url", async () => {
-    const errors = reported();
+    const errors = uncaught();
     const fail = (): never => {
       throw new Error("a mistake");
     };
@@ -435,25 +413,11 @@ describe("functions of the application", () => {
 });
 
 describe("tokens with odd characters", () => {
-  class Recorder implements WebSocketLike {
-    static opened: [string, string[] | undefined][] = [];
-    readyState = 0;
-    onopen = null;
-    onmessage = null;
-    onclose = null;
-    onerror = null;
-    constructor(url: string, protocols?: string[]) {
-      Recorder.opened.push([url, protocols]);
-    }
-    send = () => undefined;
-    close = () => undefined;
-  }
-
   it.each(["a&b=c#d", "a b+c", "é漢\u202e", "\r\nX: y", "%00"])("%j arrives as it is", async (token) => {
-    const client = createClient({ url: "ws://node.test/ws/?next=%2F", token, transport: webSocket({ WebSocket: Recorder }) });
+    const client = createClient({ url: "ws://node.test/ws/?next=%2F", token, transport: webSocket({ WebSocket: FakeWebSocket }) });
     client.connect();
     await settled();
-    const [url] = Recorder.opened.at(-1) ?? [""];
+    const { url } = FakeWebSocket.last;
     expect(new URL(url).searchParams.get("token")).toBe(token);
     expect(new URL(url).searchParams.get("cg")).toBe("1");
     client.disconnect();

@@ -1,13 +1,13 @@
 // The driver with a clock and a transport of the test: what applications see.
 
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { enveloped, notifications } from "../src/dialect.js";
 import { createClient, Disconnected, typed, Unauthorized, webSocket, wsToken } from "../src/index.js";
-import type { TokenContext, WebSocketLike } from "../src/index.js";
+import type { TokenContext } from "../src/index.js";
 import { page } from "../src/lifecycle.js";
 import type { Dialect } from "../src/types.js";
-import { rig, settled, type Rig } from "./support.js";
+import { FakeWebSocket, rig, settled, uncaught, type Rig } from "./support.js";
 
 describe("a client", () => {
   it("opens one connection for all its users, and closes it when the last one is gone", async () => {
@@ -30,6 +30,28 @@ describe("a client", () => {
     await clock.pass(0);
     expect(sockets.map(({ closedWith }) => closedWith)).toEqual([1000]);
     expect(statuses).toEqual(["connecting", "open", "closed"]);
+    expect(clock.timers).toBe(0);
+  });
+
+  it("is closed before what was queued after its release, whatever happens to it in between", async () => {
+    const { client, clock, sockets } = rig();
+    const release = client.acquire();
+    await settled();
+    release();
+    const ended: unknown[] = [];
+    clock.later(() => void ended.push(sockets[0]?.closedWith), 0);
+    // Each of these sets the timer for what is due next.
+    sockets[0]?.open();
+    sockets[0]?.frame({ event: "x" });
+    client.send("y");
+    await clock.pass(0);
+    expect(ended).toEqual([1000]);
+    expect(clock.timers).toBe(0);
+    client.acquire();
+    await settled();
+    client.acquire()();
+    client.disconnect();
+    await clock.pass(1_000);
     expect(clock.timers).toBe(0);
   });
 
@@ -67,27 +89,6 @@ describe("a client", () => {
     expect(client.snapshot()).toMatchObject({ status: "open", recovery: "live", missed: null, recovered: false, drops: 1, attempt: 1 });
     expect(statuses).toEqual(["idle", "connecting", "open", "reconnecting", "open"]);
   });
-});
-
-/** Errors that applications see as uncaught. */
-function uncaught(): unknown[] {
-  const errors: unknown[] = [];
-  const real = globalThis.setTimeout;
-  vi.spyOn(globalThis, "setTimeout").mockImplementation(((then: () => void, ms?: number) => {
-    if (ms !== undefined) return real(then, ms);
-    try {
-      then();
-    } catch (error) {
-      errors.push(error);
-    }
-    return 0;
-  }) as typeof setTimeout);
-  return errors;
-}
-
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
 });
 
 describe("events", () => {
@@ -470,22 +471,16 @@ describe("on a server", () => {
   });
 
   it("it connects with a WebSocket class of its own, and with a transport that says so", async () => {
-    const addresses: string[] = [];
-    class Socket extends FakeWebSocket {
-      constructor(url: string, protocols?: string[]) {
-        super();
-        addresses.push(`${url} ${(protocols ?? []).join()}`);
-      }
-    }
-    const client = createClient({ url: "http://node/ws/?a=1", token: "t", transport: webSocket({ WebSocket: Socket }) });
+    const last = () => `${FakeWebSocket.last.url} ${FakeWebSocket.last.protocols.join()}`;
+    const client = createClient({ url: "http://node/ws/?a=1", token: "t", transport: webSocket({ WebSocket: FakeWebSocket }) });
     client.connect();
     client.disconnect();
-    expect(addresses).toEqual(["ws://node/ws/?a=1&cg=1&token=t "]);
-    vi.stubGlobal("WebSocket", Socket);
+    expect(last()).toBe("ws://node/ws/?a=1&cg=1&token=t ");
+    vi.stubGlobal("WebSocket", FakeWebSocket);
     const other = createClient({ url: "https://node/", token: "t", tokenIn: "subprotocol", transport: { ...webSocket(), anywhere: true } });
     other.connect();
     other.disconnect();
-    expect(addresses[1]).toBe("wss://node/?cg=1 access_token,t");
+    expect(last()).toBe("wss://node/?cg=1 access_token,t");
   });
 
   it("modules touch nothing of a page when they are imported", async () => {
@@ -500,40 +495,16 @@ describe("on a server", () => {
   });
 });
 
-class FakeWebSocket implements WebSocketLike {
-  readyState = 0;
-  sent: string[] = [];
-  closed: (number | undefined)[] = [];
-  onopen: WebSocketLike["onopen"] = null;
-  onmessage: WebSocketLike["onmessage"] = null;
-  onclose: WebSocketLike["onclose"] = null;
-  onerror: WebSocketLike["onerror"] = null;
-  send(text: string): void {
-    this.sent.push(text);
-  }
-  close(code?: number): void {
-    this.closed.push(code);
-  }
-}
-
 describe("webSocket()", () => {
   it("writes JSON when it is open, and reads JSON, text and bytes", () => {
-    const sockets: FakeWebSocket[] = [];
-    const transport = webSocket({
-      WebSocket: class extends FakeWebSocket {
-        constructor() {
-          super();
-          sockets.push(this);
-        }
-      },
-    });
+    const transport = webSocket({ WebSocket: FakeWebSocket });
     const told: unknown[] = [];
     const url = new URL("wss://node/");
     const connection = transport.open(
       { url, token: null, tokenIn: "query" },
       { opened: () => told.push("opened"), frame: (frame) => told.push(frame), closed: (how) => told.push(how) },
     );
-    const [socket] = sockets as [FakeWebSocket];
+    const socket = FakeWebSocket.last;
     expect(connection.send({ a: 1 })).toBe(false);
     socket.readyState = 1;
     expect(connection.send({ a: 1 })).toBe(true);

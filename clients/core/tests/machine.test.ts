@@ -249,7 +249,21 @@ describe("a page that is put aside", () => {
     machine.pass(3_600_000).input("back");
     expect(machine.done).toEqual(["drop", "ask"]);
     machine.opened();
-    expect(machine.view.missed).toMatchObject({ reason: "reconnected", since: BEGIN + 30 });
+    expect(machine.view.missed).toMatchObject({ reason: "resumed-from-cache", since: BEGIN + 30 });
+    // It is said once, and not of the next connection.
+    machine.input("fresh").closed(1006).pass(machine.wait ?? 0).opened();
+    expect(machine.view.missed).toMatchObject({ reason: "reconnected" });
+  });
+
+  it("says so after failed attempts, too", () => {
+    const machine = new Machine().opened().input("away").input("back").input("ready").closed(1006);
+    machine.pass(machine.wait ?? 0).opened();
+    expect(machine.view.missed).toMatchObject({ reason: "resumed-from-cache" });
+  });
+
+  it("hides no other reason", () => {
+    const machine = new Machine().opened().frame("gap", { reason: "slow_client", groups: null }).input("away").input("back").opened();
+    expect(machine.view.missed).toMatchObject({ reason: "gap", detail: "slow_client" });
   });
 
   it("stays closed if it was", () => {

@@ -23,6 +23,16 @@ it.each([
   expect(names.filter((one) => !new RegExp(`\`${one}[\`.(]`).test(page))).toEqual([]);
 });
 
+it.each(["index", "dialect", "socketio"])("names all that %s.ts exports", (file) => {
+  const source = read(`../src/${file}.ts`);
+  const names = [
+    ...[...source.matchAll(/^export \{ (.+) \} from/gm)].flatMap(([, list = ""]) => list.split(", ").filter((name) => !name.startsWith("type "))),
+    ...[...source.matchAll(/^export (?:async )?(?:function|const|class) (\w+)/gm)].map(([, name]) => name as string),
+  ];
+  expect(names.length).toBeGreaterThan(1);
+  expect(names.filter((name) => !new RegExp(`(?:\`|import \\{[^}]*)\\b${name}\\b`).test(page))).toEqual([]);
+});
+
 it("gives the defaults of the code", () => {
   // They stand where they are used.
   const source = ["backoff", "heartbeat", "machine", "outbox"].map((name) => read(`../src/${name}.ts`)).join("\n");

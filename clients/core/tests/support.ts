@@ -1,8 +1,11 @@
 // A clock that the test turns, and a transport whose server is the test.
 
+import { afterEach, vi } from "vitest";
+
 import { createClient } from "../src/client.js";
 import type { Clock } from "../src/client.js";
 import { typed } from "../src/dialect.js";
+import type { WebSocketLike } from "../src/websocket.js";
 import type { Client, Connection, ConnectionEvents, Lifecycle, OpenRequest, Options, Transport, Verdict } from "../src/types.js";
 
 /** 2026-11-27; any will do, if it is not 0. */
@@ -102,6 +105,31 @@ export class FakeSocket implements Connection {
   }
 }
 
+/** A class for `webSocket()`; the test is its server. */
+export class FakeWebSocket implements WebSocketLike {
+  /** The one that was made last. */
+  static last: FakeWebSocket;
+  readyState = 0;
+  sent: string[] = [];
+  closed: (number | undefined)[] = [];
+  onopen: WebSocketLike["onopen"] = null;
+  onmessage: WebSocketLike["onmessage"] = null;
+  onclose: WebSocketLike["onclose"] = null;
+  onerror: WebSocketLike["onerror"] = null;
+  constructor(
+    readonly url: string,
+    readonly protocols: string[] = [],
+  ) {
+    FakeWebSocket.last = this;
+  }
+  send(text: string): void {
+    this.sent.push(text);
+  }
+  close(code?: number): void {
+    this.closed.push(code);
+  }
+}
+
 export class FakeLifecycle implements Lifecycle {
   isOnline: boolean | null = true;
   isHidden = false;
@@ -134,6 +162,27 @@ export interface Rig {
   /** Connects, opens, and waits until it is shown. */
   opened(): Promise<FakeSocket>;
 }
+
+/** Errors that applications see as uncaught; here they do not end the test. */
+export function uncaught(): unknown[] {
+  const errors: unknown[] = [];
+  const real = globalThis.setTimeout;
+  vi.spyOn(globalThis, "setTimeout").mockImplementation(((then: () => void, ms?: number) => {
+    if (ms !== undefined) return real(then, ms);
+    try {
+      then();
+    } catch (error) {
+      errors.push(error);
+    }
+    return 0;
+  }) as typeof setTimeout);
+  return errors;
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
 
 /** A client whose connections are the test's. */
 export function rig(options: Options = {}, how: { pings?: boolean } = {}): Rig {

@@ -28,9 +28,11 @@ export interface Words {
   readonly from: string;
 }
 
-/** What the nearest provider hands down, or the one with this name. `words` are those of a preset. */
-export function useScope(hook: string, name?: string, words?: Words): Scope {
-  return find(useContext(ScopeContext), hook, name, words);
+/** Who is logged in; undefined where it is not known. */
+export function useUser(of?: Of): Scope["user"] {
+  let scope = useContext(ScopeContext);
+  while (scope && typeof of === "string" && scope.name !== of) scope = scope.parent;
+  return scope?.user;
 }
 
 /** The client of a hook. A hook that is given one works outside of providers as well. */

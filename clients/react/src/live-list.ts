@@ -2,9 +2,9 @@
 // A list that is loaded once and kept up to date by events, without races between the two.
 
 import type { Data, Events, Name, Recovery } from "@channelgate/client";
-import { useContext, useMemo } from "react";
+import { useMemo } from "react";
 
-import { ScopeContext, useClientOf, type Of } from "./context.js";
+import { useClientOf, useUser, type Of } from "./context.js";
 import { useLatest } from "./hooks/latest.js";
 import { useShown } from "./hooks/shown.js";
 import { useStatus } from "./hooks/status.js";
@@ -49,7 +49,9 @@ export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extend
 ): LiveList<T> {
   const { of, persist, id } = options;
   const client = useClientOf("useLiveList", of);
-  const user = useListUser(persist, of);
+  const known = useUser(of);
+  const whose = persist?.user === undefined ? known : persist.user;
+  const user = typeof whose === "number" ? String(whose) : whose;
   const current = useLatest(options as unknown as ListOptions<T> & { persist?: Persist });
   const place = persist?.key;
   const list = useMemo(() => {
@@ -61,10 +63,3 @@ export function useLiveList<T, E = Events, U extends Name<E> = Name<E>, R extend
   return { ...state, recovery, reload: list.reload };
 }
 
-/** Whose list it is; undefined where it is not known. */
-function useListUser(persist: Persist | undefined, of: Of | undefined): string | null | undefined {
-  let scope = useContext(ScopeContext);
-  while (scope && typeof of === "string" && scope.name !== of) scope = scope.parent;
-  const user = persist?.user === undefined ? scope?.user : persist.user;
-  return user === undefined || user === null ? user : String(user);
-}

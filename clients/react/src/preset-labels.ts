@@ -1,6 +1,9 @@
 // The words of the five systems and of browser notifications in English. Each preset loads its own.
 
-import { english, plural, type ComponentLabels, type Labels, type PresetLabels } from "./labels.js";
+import { english, type ComponentLabels, type Labels, type PresetLabels } from "./labels.js";
+
+/** English has two forms, by one rule; `plural` is for languages with more. */
+const s = (n: number): string => (n === 1 ? "" : "s");
 
 type Words<K extends keyof PresetLabels> = ComponentLabels & Pick<PresetLabels, K>;
 
@@ -17,7 +20,7 @@ export const dashboardEnglish: typeof attendanceEnglish & Words<"total" | "noUpd
   total: "Total",
   noUpdates: "No updates yet",
   lastUpdate: (time: string) => `Last update ${time}`,
-  newAttendance: plural("en")({ one: "# new attendance update", other: "# new attendance updates" }),
+  newAttendance: (n) => `${n} new attendance update${s(n)}`,
 }))();
 
 export const trackerEnglish: typeof attendanceEnglish & Words<"markAttendance"> = /* @__PURE__ */ (() => ({
@@ -27,7 +30,7 @@ export const trackerEnglish: typeof attendanceEnglish & Words<"markAttendance"> 
 
 export const shopEnglish: Words<"newNotifications"> = /* @__PURE__ */ (() => ({
   ...english,
-  newNotifications: plural("en")({ one: "# new notification", other: "# new notifications" }),
+  newNotifications: (n) => `${n} new notification${s(n)}`,
 }))();
 
 /** Every word in English. */
@@ -37,7 +40,7 @@ export const allEnglish: Labels = /* @__PURE__ */ (() => ({
   ...shopEnglish,
   updating: "Updating",
   typing: (names: string, n: number) => `${names} ${n > 1 ? "are" : "is"} typing`,
-  newWorkOrders: plural("en")({ one: "# work order updated", other: "# work orders updated" }),
+  newWorkOrders: (n) => `${n} work order${s(n)} updated`,
   notifyMe: "Notify me in the background",
   notifyOn: "Background notifications are on",
   notifyBlocked: "Notifications are blocked in the browser's settings",

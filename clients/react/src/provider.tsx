@@ -53,9 +53,29 @@ export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode 
     [given, place, turn],
   );
   useToken(client, given, token, turn, current);
-  useEffect(() => client.acquire(), [client]);
+  useEffect(() => hold(client, given ?? client), [client, given]);
   const scope = useMemo<Scope>(() => ({ client, name, labels, user, parent }), [client, name, labels, user, parent]);
   return <ScopeContext.Provider value={scope}>{children}</ScopeContext.Provider>;
+}
+
+/** Clients that providers have released, and whose connections end with the present task. */
+const released = new Set<AnyClient>();
+
+/** Keeps a client connected. One that comes for another is connected when the other is not: there is one socket at a time. */
+function hold(client: AnyClient, own: AnyClient): () => void {
+  let release: (() => void) | undefined;
+  const acquire = () => {
+    release = client.acquire();
+  };
+  // The connections of those that were released end in a task that was queued before.
+  const timer = released.delete(own) || !released.size ? acquire() : setTimeout(acquire);
+  return () => {
+    clearTimeout(timer as number | undefined);
+    if (!release) return;
+    release();
+    released.add(own);
+    setTimeout(() => released.delete(own));
+  };
 }
 
 type Current = () => Token | undefined;

@@ -120,6 +120,76 @@ describe("one connection", () => {
     expect(transport.alive).toBe(1);
   });
 
+  describe.each([true, false])("at a time (StrictMode: %s)", (strict) => {
+    interface Route {
+      key: number;
+      url?: string;
+      user?: number;
+    }
+
+    it.each<[string, Route, Route]>([
+      ["is mounted anew", { key: 1 }, { key: 2 }],
+      ["is mounted anew with another address", { key: 1 }, { key: 2, url: "/ws/b" }],
+      ["has another address", { key: 1 }, { key: 1, url: "/ws/b" }],
+      ["has another user", { key: 1, user: 7 }, { key: 1, user: 8 }],
+    ])("when a provider that makes its client %s", async (_, before, after) => {
+      const transport = scripted();
+      const tree = ({ key, url = "/ws/", user }: Route) => (
+        <ChannelgateProvider key={key} url={url} user={user} transport={transport}>
+          <Shown />
+        </ChannelgateProvider>
+      );
+      const page = mount(tree(before), { strict });
+      for (const [index, route] of [before, after, before, after].entries()) {
+        page.render(tree(route));
+        await expect.poll(() => transport.sockets.length).toBe(index + 1);
+        await expect.poll(page.text).toBe("open ");
+      }
+      expect(transport.most).toBe(1);
+      page.unmount();
+      await expect.poll(() => transport.alive).toBe(0);
+      expect(transport.sockets).toHaveLength(4);
+    });
+
+    it("when providers are mounted anew faster than they connect", async () => {
+      const transport = scripted();
+      const tree = (key: number) => (
+        <ChannelgateProvider key={key} url="/ws/" transport={transport}>
+          <Shown />
+        </ChannelgateProvider>
+      );
+      const page = mount(tree(0), { strict });
+      await expect.poll(page.text).toBe("open ");
+      for (let key = 1; key < 20; key++) {
+        page.render(tree(key));
+        if (key % 3 === 0) await frames(1);
+        else if (key % 3 === 1) await new Promise((resolve) => setTimeout(resolve));
+      }
+      await expect.poll(page.text).toBe("open ");
+      expect([transport.most, transport.alive]).toEqual([1, 1]);
+      page.render(tree(20));
+      page.unmount();
+      await expect.poll(() => transport.alive).toBe(0);
+    });
+
+    it("of each of two that are mounted anew together", async () => {
+      const [outer, inner] = [scripted(), scripted()];
+      const tree = (key: number) => (
+        <ChannelgateProvider key={key} name="outer" url="/ws/a" transport={outer}>
+          <ChannelgateProvider url="/ws/b" transport={inner}>
+            <Shown />
+          </ChannelgateProvider>
+        </ChannelgateProvider>
+      );
+      const page = mount(tree(0), { strict });
+      await expect.poll(page.text).toBe("open ");
+      expect([outer.sockets.length, inner.sockets.length]).toEqual([1, 1]);
+      page.render(tree(1));
+      await expect.poll(() => [outer.sockets.length, inner.sockets.length]).toEqual([2, 2]);
+      expect([outer.most, inner.most]).toEqual([1, 1]);
+    });
+  });
+
   it("below Suspense", async () => {
     const transport = scripted();
     const heard = vi.fn();

@@ -2,7 +2,7 @@
 
 import type { Connection, ConnectionEvents, OpenRequest, Transport } from "@channelgate/client";
 import { typed } from "@channelgate/client";
-import { StrictMode, type ReactNode } from "react";
+import { StrictMode, useEffect, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { afterEach, beforeEach, expect, vi } from "vitest";
 
@@ -32,8 +32,9 @@ export class Socket implements Connection {
 }
 
 /** A transport whose connections open by themselves, or when the test wants it. */
-export function scripted(how: { manual?: boolean } = {}): Transport & { sockets: Socket[]; readonly last: Socket; readonly alive: number } {
+export function scripted(how: { manual?: boolean } = {}): Transport & { sockets: Socket[]; readonly last: Socket; readonly alive: number; readonly most: number } {
   const sockets: Socket[] = [];
+  let most = 0;
   return {
     tokenIn: "query",
     dialect: typed,
@@ -46,9 +47,14 @@ export function scripted(how: { manual?: boolean } = {}): Transport & { sockets:
     get alive() {
       return sockets.filter(({ isOpen }) => isOpen).length;
     },
+    /** How many were alive at once. */
+    get most() {
+      return most;
+    },
     open(request, events) {
       const socket = new Socket(request, events);
       sockets.push(socket);
+      most = Math.max(most, this.alive);
       if (!how.manual) queueMicrotask(() => socket.isOpen && events.opened());
       return socket;
     },
@@ -80,9 +86,24 @@ export function mount(node: ReactNode, { strict = true }: { strict?: boolean } =
   return { element, text: () => element.textContent, render, unmount };
 }
 
-/** Two frames: all that was scheduled for the next one has been shown. */
+/** So many frames, and after each all that React had to do by then: it renders and runs effects in tasks of its own, which may come later. */
 export async function frames(count = 2): Promise<void> {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => void requestAnimationFrame(resolve));
+  for (let i = 0; i < count; i++) {
+    await new Promise((resolve) => void requestAnimationFrame(resolve));
+    await rendered();
+  }
+}
+
+/** React works on roots in the order in which they asked, and runs effects before it renders another one. */
+async function rendered(): Promise<void> {
+  const root = createRoot(document.createElement("div"));
+  await new Promise<void>((resolve) => root.render(<Last done={resolve} />));
+  root.unmount();
+}
+
+function Last({ done }: { done: () => void }) {
+  useEffect(done, [done]);
+  return null;
 }
 
 /** Asserts that nothing was written to the console as an error in any test of the file. */

@@ -64,10 +64,10 @@ const CORE = `export { createClient, Disconnected, TimedOut, typed, Unauthorized
 
 /** The hooks of each preset, and the limit of all that it exports. */
 const PRESETS: Record<string, readonly [hooks: string, whole: number]> = {
-  dashboard: ["WebSocketProvider, useWebSocket, useRealTimeAttendance", 2.0],
+  dashboard: ["WebSocketProvider, useWebSocket, useRealTimeAttendance", 1.9],
   tracker: ["configure, socketService, useSocket", 1.5],
   feed: ["configure, useFeed, useFeedEvent, useClients, useEmployees", 1.5],
-  "repair-shop": ["WebSocketProvider, useWebSocket, useRealTimeWorkOrder", 2.0],
+  "repair-shop": ["WebSocketProvider, useWebSocket, useRealTimeWorkOrder", 1.5],
   parking: ["configure, useWebSocket, useNotifications", 1.5],
 };
 
@@ -79,7 +79,7 @@ const budgets: readonly [name: string, entries: readonly string[], without: read
   ["useLiveList", [REACT], [HOOKS], 1.5],
   ["components", [REACT, COMPONENTS], [REACT], 3.0],
   ["Socket.IO transport", [CLIENT, SOCKETIO], [CLIENT], 1.5],
-  // What the documents' hooks load is within 1.5 KB; the components of two systems come on top.
+  // The dashboard has two servers, each with a dialect, and the most components: all of it is above 1.5 KB, its hooks are not.
   ...Object.entries(PRESETS).flatMap(([name, [hooks, whole]]): [string, string[], string[], number][] => [
     [name, [...COMMON, `export { ${hooks} } from "${REACT}/${name}";`], COMMON, 1.5],
     [`${name}, all`, [...COMMON, `${REACT}/${name}`], COMMON, whole],

@@ -172,8 +172,12 @@ fn consumers_may_set_different_users_for_a_client() {
 }
 
 #[test]
-fn a_principal_has_48_bytes() {
-    assert_eq!(size_of::<Principal>(), 48);
+fn a_login_that_expires_takes_56_bytes_and_no_allocation_more() {
+    assert_eq!(size_of::<Principal>(), 56);
+    let worker = Node::new().worker();
+    let login = Proof { token: None, deadline: Some(SystemTime::now() + 3600 * SECOND), ..proof("7", "a") };
+    let principal = worker.shard.principals().enter(&worker.connection(), login).unwrap();
+    assert!(!principal.has_extra());
 }
 
 thread_local! {

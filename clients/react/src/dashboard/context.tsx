@@ -2,9 +2,11 @@
 // The provider of the dashboard, and the hooks that subscribe to employees.
 
 import type { Client, Token } from "@channelgate/client";
-import { useEffect, useMemo, useState, type ReactNode } from "react";
+import { useMemo, type ReactNode } from "react";
 
 import { useClientOf } from "../context.js";
+import { createFold, together } from "../frame.js";
+import { useShown } from "../hooks/shown.js";
 import { useStatus, type Status } from "../hooks/status.js";
 import { useHeld } from "../preset/held.js";
 import { FIVE, retry } from "../preset/rules.js";
@@ -30,13 +32,13 @@ export interface WebSocketProviderProps {
   labels?: object;
 }
 
-export function WebSocketProvider({ children, transport = "socket.io", url, token, storageKey = "access_token", labels }: WebSocketProviderProps): ReactNode {
+export function WebSocketProvider({ children, transport = "socket.io", url, token, storageKey = "access_token", ...props }: WebSocketProviderProps): ReactNode {
   const isPlain = transport === "websocket";
   const place = url ?? (isPlain ? "/ws/attendance/" : "/");
   // Read in each render, too: a login in this tab sends no event of its own. Without one it connects without a token.
   const login = token !== undefined ? { token } : { token: () => stored(storageKey) ?? "", user: userOf(stored(storageKey)) };
   return (
-    <ChannelgateProvider key={`${transport} ${place}`} name="dashboard" backoff={FIVE} labels={labels} {...(isPlain ? { url: place, dialect: deployed } : documented(place))} {...login}>
+    <ChannelgateProvider key={`${transport} ${place}`} {...props} name="dashboard" backoff={FIVE} {...(isPlain ? { url: place, dialect: deployed } : documented(place))} {...login}>
       {children}
     </ChannelgateProvider>
   );
@@ -48,7 +50,7 @@ export const useDashboard = (hook: string): Client<DashboardEvents> =>
 
 /** Calls back with updates of one employee, or of all. Returns what ends it. */
 export function follow(client: Client<DashboardEvents>, employee: EmployeeId, callback: OnAttendance): () => void {
-  const stops = [
+  return together(
     client.want("room", `${employee}`),
     client.on("*", (data, { event, frame }) => {
       const isGeneral = event === GENERAL;
@@ -57,8 +59,7 @@ export function follow(client: Client<DashboardEvents>, employee: EmployeeId, ca
       const isOne = (!isGeneral || (frame as { type?: string }).type) && `${update?.employee_id}` === `${employee}`;
       if (update && (employee === ALL ? isGeneral : isOne)) callback(update);
     }),
-  ];
-  return () => stops.forEach((stop) => stop());
+  );
 }
 
 function wordOf({ status }: Status): ConnectionStatus {
@@ -115,22 +116,27 @@ export interface RealTimeAttendanceState {
   refresh(this: void): void;
 }
 
+interface Shown {
+  data: Attendance | null;
+  at: Date | null;
+}
+const NONE: Shown = { data: null, at: null };
+
 /** Without an id: of all employees. */
 export function useRealTimeAttendance(employeeId?: EmployeeId | null): RealTimeAttendanceState {
   const client = useDashboard("useRealTimeAttendance");
   const employee = employeeId ?? ALL;
-  const [last, setLast] = useState<{ client: unknown; employee: EmployeeId; data: Attendance; at: Date } | null>(null);
-  useEffect(() => follow(client, employee, (data) => setLast({ client, employee, data, at: new Date() })), [client, employee]);
-  // Not that of the employee before, or of another user.
-  const shown = last?.employee === employee && last.client === client ? last : null;
+  // Not what the employee before had, or another user saw.
+  const source = useMemo(() => createFold<Shown>(NONE, (update) => follow(client, employee, (data) => update(() => ({ data, at: new Date() })))), [client, employee]);
+  const { data, at } = useShown(source);
   const connectionStatus = useStatus(wordOf, client);
   return {
-    realTimeData: shown && shown.data,
+    realTimeData: data,
     isConnected: connectionStatus === "connected",
     getConnectionStatus: () => connectionStatus,
-    lastUpdate: shown && shown.at,
-    hasRealTimeData: !!shown,
-    getFormattedLastUpdate: () => (shown ? shown.at.toLocaleTimeString() : ""),
+    lastUpdate: at,
+    hasRealTimeData: !!at,
+    getFormattedLastUpdate: () => at?.toLocaleTimeString() ?? "",
     refresh: () => retry(client),
   };
 }

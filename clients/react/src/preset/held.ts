@@ -16,16 +16,16 @@ export interface Held {
 
 function held(): Held & { endAll: Stop } {
   const stops = new Map<string, Stop>();
-  const endOne = (name: Name) => stops.get(`${name}`)?.();
+  const end = (name: Name) => stops.get(`${name}`)?.();
   return {
-    end: endOne,
+    end,
     endAll: () => stops.forEach((stop) => stop()),
     hold: (name, start) => {
-      endOne(name);
-      const end = start();
+      end(name);
+      const own = start();
       const stop = () => {
         if (stops.get(`${name}`) === stop) stops.delete(`${name}`);
-        end();
+        own();
       };
       stops.set(`${name}`, stop);
       return stop;

@@ -4,12 +4,10 @@
 import { useEffect, useMemo, useState, type JSX } from "react";
 
 import { Badge, type BadgeProps } from "../components/index.js";
-import { useEvent, type UseEvent } from "../hooks/events.js";
+import { useUser } from "../context.js";
 import { useLatest } from "../hooks/latest.js";
-import { useShop, useShopClient } from "./context.js";
-import type { NotificationCountUpdated, RepairShopEvents } from "./events.js";
-
-const useShopEvent: UseEvent<RepairShopEvents> = useEvent;
+import { NAME, useShopClient, useShopEvent } from "./context.js";
+import type { NotificationCountUpdated } from "./events.js";
 
 export interface RealTimeNotificationBadgeProps extends Omit<BadgeProps, "count"> {
   /** Loads the number: at first, when the server says that it has changed, and when events may have been missed. */
@@ -20,7 +18,7 @@ export interface RealTimeNotificationBadgeProps extends Omit<BadgeProps, "count"
 /** Counts each notification once. */
 export function RealTimeNotificationBadge({ loadCount, initialCount = 0, ...props }: RealTimeNotificationBadgeProps): JSX.Element {
   const client = useShopClient("RealTimeNotificationBadge");
-  const { user } = useShop("RealTimeNotificationBadge");
+  const user = useUser(NAME);
   const [count, setCount] = useState(initialCount);
   const [from, setFrom] = useState({ initialCount, client });
   if (from.initialCount !== initialCount || from.client !== client) {
@@ -30,7 +28,7 @@ export function RealTimeNotificationBadge({ loadCount, initialCount = 0, ...prop
 
   const latest = useLatest(loadCount);
   const loader = useMemo(() => createLoader(() => latest()?.(), setCount), [latest]);
-  const canLoad = loadCount !== undefined;
+  const canLoad = !!loadCount;
   useEffect(() => {
     if (!canLoad) return undefined;
     loader.load().catch(ignore);
@@ -66,14 +64,12 @@ function createLoader(load: () => Promise<number> | undefined, show: (count: num
       if (!isSpoilt && count !== undefined) show(count);
     } while (isSpoilt);
   };
-  const done = () => {
-    running = undefined;
-  };
   return {
     spoil,
     load: () => {
       spoil();
-      return (running ??= run().finally(done));
+      running ??= run().finally(() => (running = undefined));
+      return running;
     },
   };
 }

@@ -4,10 +4,8 @@
 import type { JSX } from "react";
 
 import { ConnectionStatus, Toasts, useLabels, useToasts, type ConnectionStatusProps, type ConnectedProps } from "../components/index.js";
-import { useEvent, type UseEvent } from "../hooks/events.js";
 import { shopEnglish } from "../preset-labels.js";
-import { useShopClient } from "./context.js";
-import type { RepairShopEvents } from "./events.js";
+import { useShopClient, useShopEvent } from "./context.js";
 
 export const WebSocketStatus = (props: Omit<ConnectionStatusProps, "of">): JSX.Element => <ConnectionStatus {...props} of={useShopClient("WebSocketStatus")} />;
 
@@ -21,7 +19,7 @@ export function RealTimeToasts({ notify, ...props }: RealTimeToastsProps): JSX.E
   const client = useShopClient("RealTimeToasts");
   const { show } = useToasts(client);
   const { newNotifications: counts } = useLabels(props.labels, shopEnglish);
-  (useEvent as UseEvent<RepairShopEvents>)(
+  useShopEvent(
     "notification_received",
     ({ notification: { id, title, message: body } }) => {
       const tag = `notification-${id}`;

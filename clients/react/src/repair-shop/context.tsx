@@ -2,15 +2,15 @@
 // The provider of the repair shop, and the hook with rooms, messages and people.
 
 import type { Client, Token } from "@channelgate/client";
-import { rooms, socketIo } from "@channelgate/client/socketio";
+import { rooms, socketIo, socketOf, type Socket } from "@channelgate/client/socketio";
 import { createContext, useContext, useMemo, type ReactNode } from "react";
 
-import { useScope, type Scope } from "../context.js";
-import { usePresence } from "../hooks/presence.js";
+import { useClientOf } from "../context.js";
+import { useEvent, type UseEvent } from "../hooks/events.js";
+import { usePresence, type PresentUser } from "../hooks/presence.js";
 import { useStatus } from "../hooks/status.js";
 import { useHeld } from "../preset/held.js";
 import { isOpen, retry } from "../preset/rules.js";
-import { socketOf, type Socket } from "../preset/socket.js";
 import { stored } from "../preset/stored.js";
 import { userOf } from "../preset/user-of.js";
 import { ChannelgateProvider } from "../provider.js";
@@ -26,22 +26,20 @@ export interface WebSocketProviderProps {
   labels?: object;
 }
 
-const NAME = "repair-shop";
-const WORDS = { provider: "WebSocketProvider", from: "@channelgate/react/repair-shop" };
-const OnlineContext = createContext<readonly UserOnline[]>([]);
+export const NAME = "repair-shop";
+const OnlineContext = createContext<readonly PresentUser[]>([]);
 
-export function WebSocketProvider({ children, url = "/", token, storageKey = "token", labels }: WebSocketProviderProps): ReactNode {
-  // Read in each render, too: a login in this tab sends no event of its own.
-  const now = token ?? stored(storageKey);
+export function WebSocketProvider({ children, url = "/", token, storageKey = "token", ...props }: WebSocketProviderProps): ReactNode {
   return (
     <ChannelgateProvider
+      {...props}
       name={NAME}
       url={url}
-      labels={labels}
       transport={socketIo()}
       dialect={rooms("join_room", "leave_room")}
       token={token ?? (() => stored(storageKey))}
-      user={typeof now === "function" ? undefined : userOf(now)}
+      // Read in each render, too: a login in this tab sends no event of its own.
+      user={userOf(token ?? stored(storageKey))}
     >
       <People>{children}</People>
     </ChannelgateProvider>
@@ -51,15 +49,14 @@ export function WebSocketProvider({ children, url = "/", token, storageKey = "to
 /** Collects who is online from the beginning: a component that is mounted later needs it, too. */
 function People({ children }: { children: ReactNode }): ReactNode {
   const { users } = usePresence({ of: NAME });
-  const online = useMemo(() => users.map(({ data }) => data as unknown as UserOnline), [users]);
-  return <OnlineContext.Provider value={online}>{children}</OnlineContext.Provider>;
+  return <OnlineContext.Provider value={users}>{children}</OnlineContext.Provider>;
 }
 
-/** What the repair shop's provider hands down. */
-export const useShop = (hook: string): Scope => useScope(hook, NAME, WORDS);
+/** The client of the repair shop's provider, for hooks and components. */
+export const useShopClient = (hook: string): Client<RepairShopEvents> =>
+  useClientOf<RepairShopEvents>(hook, NAME, { provider: "WebSocketProvider", from: "@channelgate/react/repair-shop" });
 
-/** Its client, for hooks and components. */
-export const useShopClient = (hook: string): Client<RepairShopEvents> => useShop(hook).client as unknown as Client<RepairShopEvents>;
+export const useShopEvent: UseEvent<RepairShopEvents> = useEvent;
 
 export interface ShopSocket {
   isConnected: boolean;
@@ -85,7 +82,7 @@ export interface ShopSocket {
 
 export function useWebSocket(): ShopSocket {
   const client = useShopClient("useWebSocket");
-  const connectedUsers = useContext(OnlineContext);
+  const users = useContext(OnlineContext);
   const { hold, end } = useHeld();
   const isConnected = useStatus(isOpen, client);
   const stable = useMemo(() => {
@@ -94,7 +91,6 @@ export function useWebSocket(): ShopSocket {
     return {
       joinRoom: (name: string) => void hold(name, () => client.want("room", name)),
       leaveRoom: end as (name: string) => void,
-      emit: socket.emit,
       socket,
       connectSocket: () => retry(client),
       disconnectSocket: () => client.disconnect(),
@@ -103,7 +99,8 @@ export function useWebSocket(): ShopSocket {
       sendUserPresence: (status: string, workOrderId: string | number) => now("user_presence", { status, workOrderId }),
       on: socket.on,
       off: socket.off,
+      emit: socket.emit,
     };
   }, [client, hold, end]);
-  return useMemo(() => ({ ...stable, isConnected, connectedUsers }), [stable, isConnected, connectedUsers]);
+  return useMemo(() => ({ ...stable, isConnected, connectedUsers: users.map(({ data }) => data as unknown as UserOnline) }), [stable, isConnected, users]);
 }

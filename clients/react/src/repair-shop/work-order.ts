@@ -3,18 +3,15 @@
 
 import { useCallback, useEffect, useState, type Dispatch, type SetStateAction } from "react";
 
-import { useEvent, type UseEvent } from "../hooks/events.js";
 import { useRoom } from "../hooks/interest.js";
 import { useMissed } from "../hooks/missed.js";
 import { useStatus } from "../hooks/status.js";
 import { isOpen } from "../preset/rules.js";
-import { useShopClient } from "./context.js";
-import type { RepairShopEvents, WorkOrder } from "./events.js";
+import { useShopClient, useShopEvent } from "./context.js";
+import type { WorkOrder } from "./events.js";
 
 /** Milliseconds for which `isUpdating` is true. */
 const SHOWN = 2_000;
-
-const useShopEvent: UseEvent<RepairShopEvents> = useEvent;
 
 export interface RealTimeWorkOrderOptions<T> {
   /** Default: `initial.id`. */
@@ -35,26 +32,26 @@ export interface RealTimeWorkOrder<T> {
 
 /** `initial` with another content replaces what is shown: another work order, or one that was loaded anew. */
 export function useRealTimeWorkOrder<T extends { id?: string | number } = WorkOrder>(
-  initial: T | null | undefined,
+  initial: T | null = null,
   { id: given, load }: RealTimeWorkOrderOptions<T> = {},
 ): RealTimeWorkOrder<T> {
   const client = useShopClient("useRealTimeWorkOrder");
   const id = given ?? initial?.id ?? null;
   const room = id === null ? null : `work_order_${id}`;
-  const [workOrder, setWorkOrder] = useState<T | null>(initial ?? null);
+  const [workOrder, setWorkOrder] = useState(initial);
+  /** Updates since nothing was shown as one. */
   const [updates, setUpdates] = useState(0);
-  const [settled, setSettled] = useState(0);
 
   const content = JSON.stringify([id, initial]);
   const [adopted, setAdopted] = useState(content);
   if (content !== adopted) {
     setAdopted(content);
-    setWorkOrder(initial ?? null);
+    setWorkOrder(initial);
   }
 
   useRoom(room, client);
   const onUpdate = (event: { workOrderId: number; workOrder: WorkOrder }) => {
-    if (String(event.workOrderId) !== String(id)) return;
+    if (`${event.workOrderId}` !== `${id}`) return;
     setWorkOrder((before) => ({ ...before, ...event.workOrder }) as unknown as T);
     setUpdates((n) => n + 1);
   };
@@ -67,14 +64,14 @@ export function useRealTimeWorkOrder<T extends { id?: string | number } = WorkOr
   }, client);
 
   useEffect(() => {
-    if (updates === settled) return undefined;
-    const timer = setTimeout(setSettled, SHOWN, updates);
+    if (!updates) return undefined;
+    const timer = setTimeout(() => setUpdates(0), SHOWN);
     return () => clearTimeout(timer);
-  }, [updates, settled]);
+  }, [updates]);
 
   return {
     workOrder,
-    isUpdating: updates !== settled,
+    isUpdating: updates > 0,
     isConnected: useStatus(isOpen, client),
     setWorkOrder,
     sendPresenceUpdate: useCallback((status) => void client.send("user_presence", { status, workOrderId: id }, { volatile: true }), [client, id]),

@@ -1,18 +1,17 @@
 // The tracker's socket, without React: one connection for the page.
 
 import type { Client } from "@channelgate/client";
-import { rooms, socketIo } from "@channelgate/client/socketio";
+import { rooms, socketIo, socketOf, type Socket } from "@channelgate/client/socketio";
 
 import { FIVE } from "../preset/rules.js";
 import { shared, type Settings } from "../preset/shared.js";
-import { socket, type Socket } from "../preset/socket.js";
 import type { Location, TrackerEvents } from "./events.js";
 
 type Id = string | number;
 type Handler<K> = (data: K extends keyof TrackerEvents ? TrackerEvents[K] : unknown) => void;
 
 const page = shared<TrackerEvents>("/", null, () => ({ transport: socketIo(), dialect: rooms("joinSession", "leaveSession"), backoff: FIVE }));
-const facade = socket(page.client);
+const facade = socketOf(page.client);
 /** What ends each `connect` and each `joinSession`, oldest first. */
 const connects: (() => void)[] = [];
 const joined = new Map<string, (() => void)[]>();

@@ -129,7 +129,8 @@ describe("a page", () => {
     const back = await isLive(tab);
     expect(back.lifecycle).toEqual(expect.arrayContaining(["pagehide", "freeze", "resume"]));
     expect(back.made).toBe(2);
-    expect(back.missed).toHaveLength(1);
+    expect(back.missed).toMatchObject([{ reason: "resumed-from-cache", groups: null }]);
+    expect(back.missed[0]?.since).toBeLessThanOrEqual(back.missed[0]?.until ?? 0);
   });
 
   it("finds a dead link by its heartbeat", async () => {

@@ -39,6 +39,7 @@ async def open_end(call: Call, tree: Tree) -> dict[str, Any]:
         who=call.who,
         received=call.received_scope,
         contexts=(call.before, call.after),
+        given=call.payload.get(state.GIVEN) if call.payload is not None else None,
     )
     before = call.payload[META] if call.payload is not None else None
     meta: dict[str, Any] = {

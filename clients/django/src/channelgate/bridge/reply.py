@@ -5,11 +5,12 @@ Lines of one turn of the event loop leave together, so that a short handler cost
 
 import asyncio
 import contextvars
-import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+
+from channelgate.bridge.texts import encoder
 
 logger = logging.getLogger("channelgate.bridge")
 
@@ -21,7 +22,7 @@ FULL = 1024 * 1024
 #: Publishes to the layer itself what a command would have published: the node that would carry it out is gone.
 Fallback = Callable[[], Awaitable[Any]]
 
-encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+encode = encoder(allow_nan=False)
 
 
 def line(record: dict[str, Any]) -> bytes:
@@ -78,6 +79,10 @@ class Numbered:
 
     async def instead(self, fallback: Fallback) -> None:
         await self._reply.instead(fallback)
+
+
+async def _nowhere(data: bytes) -> None:
+    """Takes what comes after the end."""
 
 
 class Lines:
@@ -164,6 +169,11 @@ class Lines:
         for _, fallback in waiting:
             if fallback is not None:
                 await self.instead(fallback)
+
+    def close(self) -> None:
+        """Everything has been handed over. Who writes refers to these lines: they are freed at once without the way
+        back."""
+        self._write, self._look = _nowhere, None
 
     async def instead(self, fallback: Fallback) -> None:
         if self._publishing is None:

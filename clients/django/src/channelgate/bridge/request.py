@@ -52,7 +52,7 @@ class Item:
 def read(body: bytes) -> tuple[list[Item], bool]:
     """The calls of a request, and whether they are a batch."""
     try:
-        data = json.loads(body)
+        data = json.loads(body.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise Malformed("The body is not JSON") from None
     if not isinstance(data, dict):

@@ -11,8 +11,9 @@ from channelgate.bridge.entry import Receive, Send, respond
 from channelgate.bridge.refusals import Refused
 from channelgate.bridge.run import GRACE, Runner
 
-#: Seconds after which a call is worth a task that waits for the request to be closed; twice that at most.
-WATCH_AFTER = 0.05
+#: Seconds after which a call is worth a task that waits for the request to be closed; twice that at most. In a busy
+#: process short calls wait for each other. Before it publishes, a call learns at once of a node that has gone.
+WATCH_AFTER = 0.25
 #: Seconds after which a call asks whether its node is still there before it publishes. A server takes what is sent to
 #: a node that has gone, and says nothing. Asking costs a shorter call more than the moments it would save.
 LOOK_AFTER = 0.01
@@ -40,6 +41,7 @@ async def serve(runner: Runner, body: bytes, receive: Receive, send: Send) -> No
         watch.stop()
     if not out.lines.gone:
         await out.finish()
+        out.lines.close()
 
 
 async def run_all(runner: Runner, items: list[request.Item], batch: bool, lines: reply.Lines) -> None:
@@ -107,8 +109,10 @@ class Watch:
 
     def stop(self) -> None:
         """The calls have ended."""
-        if self._task is not None and not self.lines.gone:
-            self._task.cancel()
+        # What the task was cancelled with refers to this watch: without the way back all are freed at once.
+        task, self._task = self._task, None
+        if task is not None and not self.lines.gone:
+            task.cancel()
 
 
 class Clock:

@@ -11,7 +11,7 @@ from . import code, content, framework, models, objects, sessions, times, values
 from .baseline import Baseline
 from .capture import capture, restore, restore_needs_database
 from .compare import Look, difference, look
-from .sealing import HANDSHAKE, seal, unseal
+from .sealing import GIVEN, HANDSHAKE, seal, unseal
 from .surroundings import give
 from .tree import FINDERS
 
@@ -23,6 +23,6 @@ FINDERS.extend([
 ])  # fmt: skip
 
 __all__ = [
-    "HANDSHAKE", "Baseline", "Look", "capture", "difference", "give", "look", "restore", "restore_needs_database",
-    "seal", "unseal",
+    "GIVEN", "HANDSHAKE", "Baseline", "Look", "capture", "difference", "give", "look", "restore",
+    "restore_needs_database", "seal", "unseal",
 ]  # fmt: skip

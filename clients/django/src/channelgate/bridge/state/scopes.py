@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .given import CHANNELS
 from .tree import ATOMS, Decoder, Encoder, Unkept
 
 # What a server puts into the scope of a socket.
@@ -13,17 +14,22 @@ type asgi http_version scheme path raw_path root_path query_string headers clien
 method
 """
 HANDSHAKE = frozenset(_SERVER.split())
-# What Channels' own middleware and routing put there. They keep copies of the scope with the same objects in them, so
-# that who else holds these says nothing about the project.
-CHANNELS = ("cookies", "session", "user", "path_remaining", "url_route")
 _ABSENT = object()
 
 
-def encode(encoder: Encoder, scope: Mapping[str, Any], received: Mapping[str, Any] | None) -> dict[str, Any]:
-    out: dict[str, Any] = {}
+def given(encoder: Encoder, scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of Channels' middleware and routing, and under `m` the shapes of their models. They come first."""
+    entries: dict[str, Any] = {}
     for name in CHANNELS:
         if name in scope:
-            _add(encoder, out, name, scope[name])
+            _add(encoder, entries, name, scope[name])
+    shapes, encoder.models = encoder.models, {}
+    return {**entries, "m": shapes} if shapes else entries
+
+
+def encode(encoder: Encoder, scope: Mapping[str, Any], received: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The other entries."""
+    out: dict[str, Any] = {}
     encoder.mark = len(encoder.kept)
     for name, value in scope.items():
         if name in CHANNELS:

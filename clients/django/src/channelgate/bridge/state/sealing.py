@@ -1,6 +1,7 @@
 """The blob: the payload as JSON, compressed if that pays, signed for one connection, one call and one class.
 
-The handshake never changes: it is a JSON text on a line of its own, which calls hand on as it is.
+The handshake never changes: it is a JSON text on a line of its own, which calls hand on as it is. What Channels'
+middleware put in the scope is another, which seldom changes.
 
 HMAC-SHA256 with a key derived from SECRET_KEY; keys of SECRET_KEY_FALLBACKS are tried, so that a rotation of the key
 closes nothing. Nothing of a blob is read before its signature holds, and it is unpacked no further than it may be long.
@@ -18,6 +19,7 @@ from typing import Any
 from django.conf import settings
 
 from channelgate.bridge.refusals import Refused
+from channelgate.bridge.texts import encoder
 
 from . import secrets
 from .names import spoken
@@ -27,6 +29,8 @@ from .words import WORDS
 PURPOSE = b"channelgate.bridge.state.1"
 # Where a payload has the JSON text of the handshake.
 HANDSHAKE = "h"
+# What Channels' middleware put in the scope: as values, and as the JSON text in which the call before left it.
+GIVEN, GIVEN_TEXT = "d", "t"
 SIGNATURE = 16
 # Bytes of JSON from which on compression is tried: below, it costs more than it saves.
 COMPRESS = 120
@@ -35,7 +39,7 @@ UNPACKED = 4 * 1024 * 1024
 # How the rest of a blob is to be read: as it is, or unpacked with the words of WORDS.
 _PLAIN, _PACKED = b"j", b"1"
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+_encode = encoder(allow_nan=True)
 _keys: dict[str, Any] = {}
 # What was unpacked for calls that run, and from what: a call that leaves its state as it was saves the packing.
 _unpacked: dict[bytes, bytes] = {}
@@ -64,27 +68,38 @@ def _sign(secret: Any, connection: str, seq: int, body: bytes) -> bytes:
 
 def seal(payload: dict[str, Any], *, connection: str, seq: int, limit: int) -> str:
     """The state that call `seq` leaves. Too large: refused, with the attribute that makes it so."""
-    handshake = payload.pop(HANDSHAKE, None)
-    text = _encode(payload)
-    if secrets.holds(text):
+    handshake, text, given = _texts(payload)
+    if secrets.holds(text) or secrets.holds(given):
+        payload[GIVEN] = json.loads(given) if given else {}
         try:
             secrets.withhold(payload)
         except Unkept as unkept:
             raise Refused("state", f"{spoken(payload['c'])}: {unkept.sentence()}") from None
-        text = _encode(payload)
-    if handshake is not None:
-        text += "\n" + handshake
+        _, text, given = _texts(payload)
+    if handshake or given:
+        text += f"\n{given}\n{handshake}"
     raw = text.encode("utf-8", "surrogatepass")
     body = _unpacked.pop(raw, b"") or _pack(raw)
     blob = b64encode(_sign(settings.SECRET_KEY, connection, seq, body) + body).decode("ascii")
     if len(blob) > limit or len(raw) > UNPACKED:
+        payload["s"] = {**payload.get("s", {}), **(json.loads(given) if given else {})}
         raise Refused("state_size", _too_large(payload, max(len(blob), 0 if len(blob) > limit else len(raw)), limit))
     return blob
 
 
+def _texts(payload: dict[str, Any]) -> tuple[str, str, str]:
+    """The lines of a payload: the handshake, what changes, and what Channels' middleware gave."""
+    handshake, tree, given = payload.pop(HANDSHAKE, ""), payload.pop(GIVEN, None), payload.pop(GIVEN_TEXT, "")
+    return handshake, _encode(payload), given or (_encode(tree) if tree else "")
+
+
+# Copied for each blob: reading the words takes longer than packing most states.
+_PACKER = zlib.compressobj(1, zlib.DEFLATED, -12, 4, zlib.Z_DEFAULT_STRATEGY, WORDS)
+
+
 def _pack(raw: bytes) -> bytes:
     if len(raw) > COMPRESS:
-        packer = zlib.compressobj(1, zlib.DEFLATED, -12, 4, zlib.Z_DEFAULT_STRATEGY, WORDS)
+        packer = _PACKER.copy()
         packed = packer.compress(raw) + packer.flush()
         if len(packed) < len(raw):
             return _PACKED + packed
@@ -130,12 +145,18 @@ def unseal(blob: Any, *, connection: str, seq: int) -> dict[str, Any]:
             if len(_unpacked) >= RUNNING:
                 _unpacked.clear()
             _unpacked[raw] = body
-    text, line, handshake = raw.decode("utf-8", "surrogatepass").partition("\n")
+    text, _, rest = raw.decode("utf-8", "surrogatepass").partition("\n")
     payload = json.loads(text)
     if not isinstance(payload, dict):
         raise _forged()
-    if line:
+    given, line, handshake = rest.partition("\n")
+    if not line:
+        # Of an older release, which had the handshake on the second line.
+        given, handshake = "", given
+    if handshake:
         payload[HANDSHAKE] = handshake
+    if given:
+        payload[GIVEN], payload[GIVEN_TEXT] = json.loads(given), given
     return payload
 
 

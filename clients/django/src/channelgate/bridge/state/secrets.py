@@ -67,10 +67,11 @@ def holds(raw: str) -> bool:
 def withhold(payload: dict[str, Any]) -> None:
     """Writes references for the secrets of a payload. A secret within a longer text cannot be: Unkept."""
     table, _ = _table()
-    for group, shown in (("s", "scope[{!r}]"), ("a", "self.{}")):
-        for name, tree in payload.get(group, {}).items():
+    given = payload.get("d") or {}
+    for group, shown in ((given, "scope[{!r}]"), (payload.get("s", {}), "scope[{!r}]"), (payload["a"], "self.{}")):
+        for name, tree in group.items():
             try:
-                payload[group][name] = _replaced(tree, table)
+                group[name] = _replaced(tree, table)
             except Unkept as unkept:
                 unkept.path.append(shown.format(name))
                 raise

@@ -119,10 +119,10 @@ def _lazy(decoder: Decoder, x: list[Any]) -> Any:
     decoder.memo.append(out)
     attributes = out.__dict__
     attributes["_wrapped"] = empty
-    if issubclass(kind, SimpleLazyObject):
-        attributes["_setupfunc"] = _given(out)
     if len(x) > 1:
         attributes["_wrapped"] = decoder.decode(x[1])
+    if issubclass(kind, SimpleLazyObject):
+        attributes["_setupfunc"] = _given(attributes["_wrapped"])
     return out
 
 
@@ -136,8 +136,8 @@ def _lazy_class(short: Any) -> type[LazyObject]:
     return kind
 
 
-def _given(lazy: Any) -> Any:
-    return lambda: lazy.__dict__["_wrapped"]
+def _given(wrapped: Any) -> Any:
+    return lambda: wrapped
 
 
 def lazies(kind: type) -> tuple[bool, Encode] | None:

@@ -124,7 +124,7 @@ function miss(m, reason, since, isShared, detail, groups = null) {
   const before = m.missed ?? { groups: [], since };
   m.missed = {
     // A connection that comes back says less than what was known before.
-    ...m.missed && reason === "reconnected" ? m.missed : { reason, ...detail && { detail } },
+    ...m.missed && /^re/.test(reason) ? m.missed : { reason, ...detail && { detail } },
     groups: before.groups && groups && [...new Set(before.groups.concat(groups))],
     since: Math.min(before.since, since),
     until: m.now
@@ -306,7 +306,8 @@ var rules = {
     if (m.phase !== "off") drop(m, "away");
   },
   back(m) {
-    if (m.phase === "away") begin(m);
+    m.stored = m.phase === "away";
+    if (m.stored) begin(m);
   },
   storage(m) {
     if (m.phase === "off" && m.end === "unauthorized") begin(m, m.tried + STORAGE);
@@ -385,8 +386,9 @@ function leave(m) {
 function show(m) {
   m.at.show = Infinity;
   m.shown = true;
-  if (m.recovered === false) miss(m, "reconnected", m.heard, m.reason?.code === 1012);
+  if (m.recovered === false) miss(m, m.stored ? "resumed-from-cache" : "reconnected", m.heard, m.reason?.code === 1012);
   else recover(m);
+  m.stored = false;
   m.end = m.reason = null;
   m.why = "retry";
   enqueue(m, []);
@@ -551,6 +553,7 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
   let asking;
   let loading;
   let timer;
+  let awaited;
   let line;
   let unwatch;
   const left = /* @__PURE__ */ new Set();
@@ -601,9 +604,16 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
     if (line !== (line = `channelgate: ${state.status}, ${state.recovery}`)) guarded(() => log?.(line, state.view));
     for (const [name, ...rest] of todo) effects[name](...rest);
     const at = deadline(state);
-    cancel(timer);
-    if (at < Infinity) timer = later(() => input("tick"), Math.min(at - time(), FOREVER));
+    if (at !== awaited) {
+      cancel(timer);
+      awaited = at;
+      if (at < Infinity) timer = later(tick, Math.min(at - time(), FOREVER));
+    }
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
+  }
+  function tick() {
+    awaited = void 0;
+    input("tick");
   }
   async function ask(why) {
     const { signal } = asking = new AbortController();

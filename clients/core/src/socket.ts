@@ -1,9 +1,10 @@
-// What the documents' code calls `socket`: on, off and emit of Socket.IO, over a client that reconnects. It can be used before
-// the connection is open, and it is the same object for ever.
+// For code that was written for socket.io-client: on, off and emit of its socket, over a client that reconnects. It can be
+// used before the connection is open, and it is the same object for ever.
 
-import type { Client } from "@channelgate/client";
+import type { Client } from "./types.js";
 
-import type { AnyClient } from "../context.js";
+/** What is used of a client, whatever its events are. */
+export type SocketClient = Pick<Client, "snapshot" | "subscribe" | "send"> & { on: (event: never, handler: never) => () => void };
 
 export interface Socket {
   readonly connected: boolean;
@@ -22,7 +23,13 @@ interface Entry {
   readonly end: () => void;
 }
 
-export function socket(client: () => AnyClient): Socket {
+const sockets = new WeakMap<object, Socket>();
+
+/** The socket of a client, or of the one that a function returns: always the same. */
+export function socketOf(of: SocketClient | (() => SocketClient)): Socket {
+  const known = sockets.get(of);
+  if (known) return known;
+  const client = typeof of === "function" ? of : () => of;
   const entries = new Set<Entry>();
   const isOpen = () => client().snapshot().status === "open";
 
@@ -34,7 +41,7 @@ export function socket(client: () => AnyClient): Socket {
     });
   };
 
-  return {
+  const socket: Socket = {
     get connected() {
       return isOpen();
     },
@@ -60,13 +67,6 @@ export function socket(client: () => AnyClient): Socket {
     },
     emit: (event, data) => void client().send(event, data),
   };
-}
-
-const sockets = new WeakMap<object, Socket>();
-
-/** The socket of a client: always the same. */
-export function socketOf(client: AnyClient): Socket {
-  const own = sockets.get(client) ?? socket(() => client);
-  sockets.set(client, own);
-  return own;
+  sockets.set(of, socket);
+  return socket;
 }
