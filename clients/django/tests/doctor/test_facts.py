@@ -160,3 +160,13 @@ def test_the_routes_of_an_application_are_found_below_its_middleware(settings):
     assert "/re/<room>/" in found and "/nested/<room>/" in found
     settings.ASGI_APPLICATION = "project.nowhere.application"
     assert routes.websocket_routes() is None
+
+
+def test_django_is_asked_where_run_was_told_to_find_it(settings, monkeypatch):
+    from channelgate.doctor import asking
+
+    monkeypatch.setenv("CHANNELGATE_BACKEND_URL", "http://elsewhere:1/channelgate")
+    settings.CHANNELGATE = {"SECRET": "s"}
+    found = asking._backend(Context(backend="http://127.0.0.1:18000"))
+    assert found is not None and found.startswith("http://127.0.0.1:18000/")
+    assert asking._backend(Context()) == "http://elsewhere:1/channelgate"

@@ -95,3 +95,17 @@ def test_channelgate_check_accepts_every_case(init, monkeypatch, case):
 
 
 BINARY = os.environ.get("CHANNELGATE_BIN", "")
+
+
+def test_the_next_steps_name_paths_that_the_routes_take(init, translated):
+    written = translated("paths")
+    routes = [one.route for one in written.verdicts if one.kind != "stays with Daphne" and one.route.path]
+    _code, said = init("paths")
+    digits = 0
+    for route, path in zip(routes, written.samples, strict=True):
+        assert f"--path {path} " in said
+        if route.typed and all(one.kind == "digits" for one in route.typed):
+            digits += 1
+            # In the file it is a slug, which the route would not take.
+            assert "<slug:" in route.path and "a-b" not in path and "7" in path, (route.shown, path)
+    assert digits

@@ -1,6 +1,7 @@
 """What `init` does for a project grows with its routes, not with their square. Work is counted, not timed."""
 
 import ast
+import collections
 import importlib
 import os
 import pathlib
@@ -75,7 +76,9 @@ class Work:
     def __init__(self, monkeypatch):
         self.calls = self.parsed = 0
         self.read = []
-        parse, read_text = ast.parse, pathlib.Path.read_text
+        #: The functions whose trees are walked, each as often as it is.
+        self.walked = []
+        parse, walk, read_text = ast.parse, ast.walk, pathlib.Path.read_text
 
         def counted_parse(source, *arguments, **named):
             self.parsed += len(source)
@@ -85,7 +88,13 @@ class Work:
             self.read.append(os.fspath(path))
             return read_text(path, *arguments, **named)
 
+        def counted_walk(node):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.walked.append(node)
+            return walk(node)
+
         monkeypatch.setattr(ast, "parse", counted_parse)
+        monkeypatch.setattr(ast, "walk", counted_walk)
         monkeypatch.setattr(pathlib.Path, "read_text", counted_read)
 
     def _count(self, _frame, event, _argument):
@@ -136,3 +145,8 @@ def test_twice_as_many_routes_are_twice_the_work(work_for):
 def test_each_file_of_the_project_is_read_once(work_for):
     counted = work_for(4)
     assert len(counted.read) == 1, counted.read
+
+
+def test_each_function_of_the_project_is_walked_once(work_for):
+    walked = collections.Counter(map(id, work_for(4).walked))
+    assert walked and set(walked.values()) == {1}, walked.most_common(3)

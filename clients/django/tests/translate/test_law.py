@@ -622,3 +622,21 @@ def test_two_routes_that_the_node_cannot_tell_apart_are_left_to_django(verdict):
     route = r're_path(r"^x/(?P<room>\d+)/$", {0}), re_path(r"^x/(?P<room>\w+)/$", {0})'
     found = verdict(connect("await self.accept()"), route)
     assert found.table == {"path": "/x/<slug:room>/", "django": True}
+
+
+def test_a_route_that_channels_never_reaches_stays(verdicts):
+    """Channels opens the end of a `path()` for a `URLRouter` alone: one inside a middleware gets an empty rest."""
+    source = """
+        class C(AsyncJsonWebsocketConsumer):
+            async def connect(self):
+                await self.accept()
+        inner = [path("y/", C.as_asgi()), path("", C.as_asgi())]
+    """
+    route = """path("in/", AuthMiddlewareStack(URLRouter(inner))), path("out/", URLRouter(inner)),
+        re_path("^whole/$", URLRouter(inner)), re_path("^open/", AuthMiddlewareStack(URLRouter(inner)))"""
+    found = {one.route.shown: one for one in verdicts(source, route, outside="")}
+    for reached in ("in/", "out/y/", "out/", "^whole/$", "^open/y/", "^open/"):
+        assert found[reached].kind != "stays with Daphne", reached
+    for never in ("in/y/", "^whole/$y/"):
+        assert found[never].kind == "stays with Daphne"
+        assert "Channels never reaches it: " in found[never].why_line

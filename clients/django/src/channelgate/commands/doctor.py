@@ -17,6 +17,7 @@ HELP = "Looks at the layer, the node, logins, nginx and routes: a line per check
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("--node", default="", metavar="URL", help='the node; default: CHANNELGATE["URL"]')
+    parser.add_argument("--backend", metavar="URL", help="where Django answers the node's calls, as run has it")
     parser.add_argument("--site", metavar="URL", help="the site as browsers see it: checks nginx and the origin, too")
     parser.add_argument("--user", metavar="ID", help="the user of the session; default: the first active one")
     parser.add_argument(
@@ -35,6 +36,7 @@ def handle(options: Mapping[str, Any], output: Output) -> int:
     """Asks everything; 1 if something fails."""
     context = Context(
         node=options["node"],
+        backend=options["backend"],
         site=options["site"],
         user=options["user"],
         allowed_paths=tuple(options["path"]),

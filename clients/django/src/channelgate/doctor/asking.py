@@ -122,7 +122,8 @@ def _from_here(context: Context) -> Iterator[Result]:
     if isinstance(here, str):
         yield fail(
             f"Django at {url} does not answer: {here}",
-            "Start Django, or correct backend.url; CHANNELGATE_BACKEND_URL of the node counts here, too.",
+            "Start Django, or correct backend.url; if run was started with --backend URL, name it here, too. "
+            "CHANNELGATE_BACKEND_URL of the node counts as well.",
         )
     elif here.status in (200, 401) and not _is_of_signature(here):
         yield ok(f"Django at {url} answers: {ACTION} answered {here.status} in {took:.0f} ms (asked from here)")
@@ -165,16 +166,18 @@ def _is_of_signature(answer: web.Answer) -> bool:
 
 
 def _backend(context: Context) -> str | None:
-    """Where the node asks: its variable, channelgate.toml, or what follows from the settings."""
+    """Where the node asks: what `run` was started with, its variable, channelgate.toml, or the settings."""
+    if context.backend:
+        return _derived(context.backend)
     written = context.node_file.get("backend.url") if context.node_file else None
     found = os.environ.get("CHANNELGATE_BACKEND_URL") or written or _derived()
     return found if isinstance(found, str) else None
 
 
-def _derived() -> str | None:
+def _derived(backend: str | None = None) -> str | None:
     try:
         derive = importlib.import_module("channelgate.derive")
     except ModuleNotFoundError:
         return None
-    found: str | None = derive.derived().environment().get("CHANNELGATE_BACKEND_URL")
+    found: str | None = derive.derived(backend=backend).environment().get("CHANNELGATE_BACKEND_URL")
     return found

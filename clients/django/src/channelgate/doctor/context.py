@@ -14,6 +14,8 @@ class Context:
     """The options of the command, and the state of an examination."""
 
     node: str = ""
+    #: Where Django answers, if `run` was started with it.
+    backend: str | None = None
     site: str | None = None
     #: The user of logins; None: the first active one.
     user: str | None = None

@@ -1,6 +1,5 @@
 """Handlers of group events as `on_event`."""
 
-import ast
 import dataclasses
 import inspect
 import re
@@ -55,7 +54,7 @@ class Handled:
 
 def types(cls: Class, sent: frozenset[str]) -> list[str]:
     """The methods that handle events. `sent` has the types that the project sends, as its source says."""
-    called = {name for source in cls.methods.values() for name in _called(source)}
+    called = {name for source in cls.methods.values() for name in source.asked - {source.name}}
     found = []
     for name, source in cls.methods.items():
         if name.startswith("_") or name in _NOT_TYPES or not _takes_event(source):
@@ -66,16 +65,6 @@ def types(cls: Class, sent: frozenset[str]) -> list[str]:
         if name in sent or (is_plain and name not in called):
             found.append(name)
     return found
-
-
-def _called(source: Source) -> set[str]:
-    """The methods of `self` that a method names."""
-    nodes = source.nodes
-    return {
-        node.attr
-        for node in nodes
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
-    } - {source.name}
 
 
 def _takes_event(source: Source) -> bool:

@@ -11,6 +11,7 @@ from channelgate.derive.backend import DJANGO, answers_at
 from channelgate.translate import changing, collisions, meeting, people, routes, write
 from channelgate.translate.bridged import whole
 from channelgate.translate.outcome import STAYS, Verdict
+from channelgate.translate.routes import Route
 from channelgate.translate.verdict import of_route
 
 #: What can match an origin: a host, with a dot before it for its subdomains, or a whole origin.
@@ -42,7 +43,8 @@ class Written:
     @property
     def samples(self) -> list[str]:
         """The same, as a client could name them."""
-        return [_sample(path).replace(" ", "-") + "/" for path in self.moved]
+        routes = [one.route for one in self.verdicts if one.kind != STAYS and one.route.path]
+        return [_sample(_typed(route)).replace(" ", "-") + "/" for route in routes]
 
     @property
     def stays(self) -> dict[str, str]:
@@ -125,6 +127,19 @@ def _regex(path: str) -> str:
     return "".join(
         _CONVERTERS[one[1:].partition(":")[0]] if one.startswith("<") else re.escape(one) for one in _pieces(path)
     )
+
+
+def _typed(route: Route) -> str:
+    """The path with what the route's expression takes, where the converter takes more: `\\d+` is a slug in the node."""
+    path = route.path or ""
+    for one in route.typed:
+        if one.kind in _KINDS:
+            path = path.replace(f"<{one.converter}:{one.name}>", f"<{_KINDS[one.kind]}:{one.name}>")
+    return path
+
+
+#: A converter whose sample is one of this kind.
+_KINDS = {"digits": "int", "word": "int"}
 
 
 def _sample(path: str) -> str:

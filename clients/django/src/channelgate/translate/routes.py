@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.urls.resolvers import RegexPattern
 
 from channelgate.translate.expressions import constant
 from channelgate.translate.patterns import NoPath, Parameter, Part, convert
@@ -60,15 +61,22 @@ def routes(app: Any) -> list[Route]:
 
 
 def _walk(
-    app: Any, chain: tuple[Any, ...], prefix: Part, extra: dict[str, Any], shown: str, seen: tuple[int, ...]
+    app: Any,
+    chain: tuple[Any, ...],
+    prefix: Part,
+    extra: dict[str, Any],
+    shown: str,
+    seen: tuple[int, ...],
+    ends: bool = False,
 ) -> Iterator[Route]:
+    """`ends`: the route above takes whole paths only, and leaves nothing to routers below it."""
     if id(app) in seen or len(seen) > 40:
         return
     seen = (*seen, id(app))
     mapping = getattr(app, "application_mapping", None)
     if isinstance(mapping, dict):
         if "websocket" in mapping:
-            yield from _walk(mapping["websocket"], chain, prefix, extra, shown, seen)
+            yield from _walk(mapping["websocket"], chain, prefix, extra, shown, seen, ends)
         return
     if isinstance(getattr(app, "consumer_class", None), type):
         yield _route(app, chain, prefix, extra, shown)
@@ -76,10 +84,10 @@ def _walk(
     listed = getattr(app, "routes", None)
     if isinstance(listed, list | tuple):
         for route in listed:
-            yield from _of_url(route, chain, prefix, extra, shown, seen)
+            yield from _of_url(route, chain, prefix, extra, shown, seen, ends)
         return
     if type(app).__module__ == "channelgate.bridge.entry":
-        yield from _walk(app.application, chain, prefix, extra, shown, seen)
+        yield from _walk(app.application, chain, prefix, extra, shown, seen, ends)
         return
     inner = _inner(app)
     if inner is not None and len(_applications(app)) > 1:
@@ -87,7 +95,7 @@ def _walk(
         yield Route(shown or "/", prefix.text if shown else None, {}, (), (), (), None, {}, chain, reason)
         return
     if inner is not None:
-        yield from _walk(inner, (*chain, app), prefix, extra, shown, seen)
+        yield from _walk(inner, (*chain, app), prefix, extra, shown, seen, ends)
         return
     yield Route(
         shown or "/",
@@ -104,10 +112,23 @@ def _walk(
 
 
 def _of_url(
-    route: Any, chain: tuple[Any, ...], prefix: Part, extra: dict[str, Any], shown: str, seen: tuple[int, ...]
+    route: Any,
+    chain: tuple[Any, ...],
+    prefix: Part,
+    extra: dict[str, Any],
+    shown: str,
+    seen: tuple[int, ...],
+    ends: bool,
 ) -> Iterator[Route]:
     pattern, callback = getattr(route, "pattern", None), getattr(route, "callback", None)
     text = shown + str(pattern)
+    if ends and not _matches_nothing(pattern):
+        reason = (
+            f"Channels never reaches it: {shown} is a whole path, because what it leads to is not a URLRouter itself; "
+            "put the middleware around the outer URLRouter, or around the consumer"
+        )
+        yield Route(text, None, {}, (), (), (), _class(callback), {}, chain, reason, pattern, prefix.text)
+        return
     more = {**extra, **(getattr(route, "default_args", None) or {})}
     try:
         part = convert(pattern)
@@ -123,7 +144,23 @@ def _of_url(
         prefix.wider + part.wider,
         tuple(note for note in prefix.notes if "$" not in note) + part.notes,
     )
-    yield from _walk(callback, chain, joined, more, text, seen)
+    yield from _walk(callback, chain, joined, more, text, seen, _is_whole(pattern))
+
+
+def _is_whole(pattern: Any) -> bool:
+    """Whether it matches whole paths only. Channels opens the end of a `path()` that leads to a `URLRouter` itself."""
+    if isinstance(pattern, RegexPattern):
+        text = str(pattern._regex)
+        return text.endswith((r"\Z", "$")) and not text.endswith(r"\$")
+    return bool(getattr(pattern, "_is_endpoint", False))
+
+
+def _matches_nothing(pattern: Any) -> bool:
+    """Whether a pattern matches the empty rest that a whole path leaves."""
+    try:
+        return pattern.match("") is not None
+    except Exception:
+        return False
 
 
 def _route(app: Any, chain: tuple[Any, ...], path: Part, extra: dict[str, Any], shown: str) -> Route:

@@ -46,6 +46,11 @@ class Source:
         """Every node of the tree: all that is asked of the function reads this one walk."""
         return tuple(ast.walk(self.tree))
 
+    @functools.cached_property
+    def asked(self) -> frozenset[str]:
+        """The names that it asks of `self`."""
+        return frozenset(node.attr for node in self.nodes if isinstance(node, ast.Attribute) and _is_self(node.value))
+
     @property
     def parameters(self) -> list[str]:
         """Its positional parameters, without `self`."""
@@ -306,11 +311,7 @@ class Class:
         """Which methods of `self` each method names."""
         found: dict[str, set[str]] = {name: set() for name in self.methods}
         for name, source in self.every:
-            found.setdefault(name, set()).update(
-                node.attr
-                for node in source.nodes
-                if isinstance(node, ast.Attribute) and _is_self(node.value) and node.attr in self.methods
-            )
+            found.setdefault(name, set()).update(source.asked & self.methods.keys())
         return found
 
     def reachable(self, *names: str) -> set[str]:
