@@ -4,7 +4,7 @@
 import { Disconnected, guarded } from "./errors.js";
 import { page } from "./lifecycle.js";
 import { deadline, initial, step } from "./machine.js";
-import { isLeft, type Kind } from "./interest.js";
+import type { Kind } from "./interest.js";
 import { FOREVER, REQUEST } from "./numbers.js";
 import type { Queued } from "./outbox.js";
 import type { Effects, Input } from "./state.js";
@@ -51,8 +51,6 @@ export function createClient<E = Events>(
   let awaited: number | undefined;
   let line: string | undefined;
   let unwatch: (() => undefined) | undefined;
-  /** Topics of this connection that are not wanted any more, and that the server cannot take back. */
-  const left = new Set<string>();
 
   let ahead = 0;
 
@@ -65,7 +63,6 @@ export function createClient<E = Events>(
       asking?.abort();
       connection?.close(1000);
       connection = null;
-      left.clear();
     },
     ping: () => (connection?.ping ? connection.ping() : connection?.check?.()),
     send(message) {
@@ -74,8 +71,6 @@ export function createClient<E = Events>(
     tell({ kind, name }, wanted) {
       const message = guarded(() => dialect.interest(kind, name, wanted));
       if (message) write(message.event, message.data);
-      if (wanted) left.delete(name);
-      else if (!message && kind === "topic") left.add(name);
     },
     abort: () => loading?.abort(),
     recover(missed) {
@@ -112,14 +107,13 @@ export function createClient<E = Events>(
     if (at !== awaited) {
       cancel(timer);
       awaited = at;
+      const tick = () => {
+        awaited = undefined;
+        input("tick");
+      };
       if (at < Infinity) timer = later(tick, Math.min(at - time(), FOREVER));
     }
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
-  }
-
-  function tick(): void {
-    awaited = undefined;
-    input("tick");
   }
 
   async function ask(why: TokenContext["why"]): Promise<void> {
@@ -148,9 +142,9 @@ export function createClient<E = Events>(
 
   function receive(frame: unknown): void {
     if (frame === "pong" && state.pinged) return input("pong");
-    const { event, data, topic } = guarded(() => dialect.read(frame)) ?? {};
+    const { event, data } = guarded(() => dialect.read(frame)) ?? {};
     input("frame", event, data);
-    if (event === undefined || (topic !== undefined && guarded(() => isLeft(topic, left, state.wanted, dialect.matches)))) return;
+    if (event === undefined) return;
     for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data as never, { event, frame, at: state.heard }));
   }
 

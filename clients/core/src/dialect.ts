@@ -25,17 +25,30 @@ export const typed: Dialect = {
 /** Messages are `{event, data}`. */
 export const enveloped: Dialect = { read, write: (event, data) => ({ event, data }), interest };
 
+/** Whether who asks for the topic `name` gets what is published under `topic`: it contains the name as whole words between underscores. */
+export const isOfTopic = (topic: string, name: string): boolean => `_${topic}_`.includes(`_${name}_`);
+
 /**
- * As `typed`, and topics are lists: `{"type": "subscribe", "notification_types": ["reservation"]}`. They cannot be taken back,
- * but events say of which topic they are. A name matches topics that contain it as whole words between underscores.
+ * As `typed`, and topics are lists: `{"type": "subscribe", "notification_types": ["reservation"]}`. They cannot be taken back, but
+ * events say of which topic they are: those that come only because of topics that nobody wants any more are not read. Each client
+ * has its own dialect, which remembers what it has asked for.
  */
-export const notifications: Dialect & Required<Pick<Dialect, "matches">> = {
-  read(frame) {
-    const { topic } = Object(frame) as { topic?: unknown };
-    return { ...read(frame), topic: typeof topic === "string" ? topic : undefined };
-  },
-  matches: (topic, name) => `_${topic}_`.includes(`_${name}_`),
-  write: (event, data) => typed.write(event, data),
-  interest: (kind, name, wanted) =>
-    kind === "room" ? interest(kind, name, wanted) : wanted ? { event: "subscribe", data: { notification_types: [name] } } : null,
-};
+export function notifications(): Dialect {
+  /** The topics of this connection, and whether they are still wanted. */
+  const asked = new Map<string, boolean>();
+  return {
+    read(frame) {
+      const { topic } = Object(frame) as { topic?: unknown };
+      const reasons = typeof topic === "string" ? [...asked].filter(([name]) => isOfTopic(topic, name)) : [];
+      return reasons.length && !reasons.some(([, isWanted]) => isWanted) ? null : read(frame);
+    },
+    write: (event, data) => typed.write(event, data),
+    interest(kind, name, wanted) {
+      if (kind === "room") return interest(kind, name, wanted);
+      // Asked for again, it is another connection: that has nothing of what was taken back.
+      if (wanted && asked.get(name)) asked.clear();
+      asked.set(name, wanted);
+      return wanted ? { event: "subscribe", data: { notification_types: [name] } } : null;
+    },
+  };
+}

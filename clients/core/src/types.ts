@@ -82,8 +82,6 @@ export type Verdict = "retry" | "retry-later" | "retry-soon" | "expired" | "unau
 export interface Named {
   readonly event: string;
   readonly data: unknown;
-  /** The topic under which the server has published it, where it says so. */
-  readonly topic?: string | undefined;
 }
 
 /** How a server writes its events and reads messages, rooms and topics. */
@@ -94,11 +92,6 @@ export interface Dialect {
   write(event: string, data: unknown): unknown;
   /** The message that joins or leaves a room, or (un)subscribes a topic; null if the server has none for it. */
   interest(kind: "room" | "topic", name: string, wanted: boolean): Named | null;
-  /**
-   * Whether who subscribes to `name` gets the events of `topic`. A topic for which `interest` has no message that takes it
-   * back stays with the connection; by this the client leaves its events away.
-   */
-  matches?(topic: string, name: string): boolean;
 }
 
 /** What a transport is to open. */

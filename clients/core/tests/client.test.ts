@@ -2,11 +2,10 @@
 
 import { describe, expect, it, vi } from "vitest";
 
-import { enveloped, notifications } from "../src/dialect.js";
+import { enveloped, isOfTopic, notifications } from "../src/dialect.js";
 import { createClient, Disconnected, typed, Unauthorized, webSocket, wsToken } from "../src/index.js";
 import type { TokenContext } from "../src/index.js";
 import { page } from "../src/lifecycle.js";
-import type { Dialect } from "../src/types.js";
 import { FakeWebSocket, rig, settled, uncaught, type Rig } from "./support.js";
 
 describe("a client", () => {
@@ -551,7 +550,7 @@ describe("wsToken()", () => {
 
 describe("dialects", () => {
   it("read {type, …} and {event, data}", () => {
-    for (const dialect of [typed, enveloped, notifications]) {
+    for (const dialect of [typed, enveloped, notifications()]) {
       expect(dialect.read({ type: "a", n: 1 })).toEqual({ event: "a", data: { type: "a", n: 1 } });
       expect(dialect.read({ event: "a", data: 1 })).toEqual({ event: "a", data: 1 });
       for (const frame of ["text", null, 7, { n: 1 }, [1]]) expect(dialect.read(frame)).toEqual({ event: "", data: frame });
@@ -568,9 +567,10 @@ describe("dialects", () => {
     expect(typed.interest("room", "x", false)).toEqual({ event: "leave", data: { room: "x" } });
     expect(typed.interest("topic", "x", true)).toEqual({ event: "subscribe", data: { topic: "x" } });
     expect(typed.interest("topic", "x", false)).toEqual({ event: "unsubscribe", data: { topic: "x" } });
-    expect(notifications.interest("topic", "x", true)).toEqual({ event: "subscribe", data: { notification_types: ["x"] } });
-    expect(notifications.interest("topic", "x", false)).toBe(null);
-    expect(notifications.write("subscribe", { notification_types: ["x"] })).toEqual({ type: "subscribe", notification_types: ["x"] });
+    const subscribing = notifications();
+    expect(subscribing.interest("topic", "x", true)).toEqual({ event: "subscribe", data: { notification_types: ["x"] } });
+    expect(subscribing.interest("topic", "x", false)).toBe(null);
+    expect(subscribing.write("subscribe", { notification_types: ["x"] })).toEqual({ type: "subscribe", notification_types: ["x"] });
   });
 });
 
@@ -583,7 +583,7 @@ describe("a topic that the server cannot take back", () => {
   const event = (topic: string | undefined, n: number) => ({ type: "notification", message: "m", data: {}, topic, n });
 
   it("is heard as long as somebody wants it, and again when it is wanted again", async () => {
-    const { client, clock, opened } = rig({ dialect: notifications });
+    const { client, clock, opened } = rig({ dialect: notifications() });
     const numbers = heard(client);
     const socket = await opened();
     const first = client.want("topic", "reservation");
@@ -606,7 +606,7 @@ describe("a topic that the server cannot take back", () => {
   });
 
   it("is left away only if no other topic brings the event, and a left event is a sign of life", async () => {
-    const { client, clock, opened, sockets } = rig({ dialect: notifications, heartbeat: {} });
+    const { client, clock, opened, sockets } = rig({ dialect: notifications(), heartbeat: {} });
     const numbers = heard(client);
     const socket = await opened();
     client.want("topic", "parking_lot");
@@ -635,8 +635,19 @@ describe("a topic that the server cannot take back", () => {
     expect(numbers).toEqual([2, 3, 4, 5, 6, 8]);
   });
 
+  it("is another client's own matter: each has a dialect of its own", async () => {
+    const [one, other] = [rig({ dialect: notifications() }), rig({ dialect: notifications() })];
+    const [first, second] = [heard(one.client), heard(other.client)];
+    const sockets = [await one.opened(), await other.opened()];
+    one.client.want("topic", "reservation")();
+    other.client.want("topic", "reservation");
+    await one.clock.pass(0);
+    for (const socket of sockets) socket.frame(event("new_reservation", 1));
+    expect([first, second]).toEqual([[], [1]]);
+  });
+
   it("is what the dialect says: others take theirs back, and their frames may have a topic of their own", async () => {
-    for (const dialect of [typed, enveloped, { ...notifications, matches: undefined }] as Dialect[]) {
+    for (const dialect of [typed, enveloped]) {
       const { client, clock, opened } = rig({ dialect });
       const all = vi.fn();
       client.on("notification", all);
@@ -649,10 +660,9 @@ describe("a topic that the server cannot take back", () => {
   });
 
   it("matches as the node matches: whole words between underscores", () => {
-    const { matches } = notifications;
-    for (const topic of ["reservation", "new_reservation", "reservation_expired", "a_reservation_b"]) expect(matches?.(topic, "reservation"), topic).toBe(true);
-    for (const topic of ["reservations", "new_reservations", "preservation", "parking_lot", ""]) expect(matches?.(topic, "reservation"), topic).toBe(false);
-    expect([matches?.("new_parking_lot", "parking_lot"), matches?.("parking_lots", "parking_lot"), matches?.("parking", "parking_lot")]).toEqual([true, false, false]);
+    for (const topic of ["reservation", "new_reservation", "reservation_expired", "a_reservation_b"]) expect(isOfTopic(topic, "reservation"), topic).toBe(true);
+    for (const topic of ["reservations", "new_reservations", "preservation", "parking_lot", ""]) expect(isOfTopic(topic, "reservation"), topic).toBe(false);
+    expect([isOfTopic("new_parking_lot", "parking_lot"), isOfTopic("parking_lots", "parking_lot"), isOfTopic("parking", "parking_lot")]).toEqual([true, false, false]);
   });
 });
 

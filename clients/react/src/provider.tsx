@@ -43,7 +43,8 @@ export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode 
   const { name, labels, children, client: given, url, token, user } = props as Common & Options & { client?: AnyClient };
   const parent = useContext(ScopeContext);
   const current = useLatest(token);
-  const place = typeof url === "function" ? "" : String(url);
+  // Of a function it is the source: the same one in each render.
+  const place = `${url}`;
   // A text that does not say whose it is may be that of another user.
   const turn = useTurn(user === undefined && typeof token !== "function" ? token : user);
   const client = useMemo<AnyClient>(
@@ -53,28 +54,21 @@ export function ChannelgateProvider(props: ChannelgateProviderProps): ReactNode 
     [given, place, turn],
   );
   useToken(client, given, token, turn, current);
-  useEffect(() => hold(client, given ?? client), [client, given]);
+  useEffect(() => hold(client, !given), [client, given]);
   const scope = useMemo<Scope>(() => ({ client, name, labels, user, parent }), [client, name, labels, user, parent]);
   return <ScopeContext.Provider value={scope}>{children}</ScopeContext.Provider>;
 }
 
-/** Clients that providers have released, and whose connections end with the present task. */
-const released = new Set<AnyClient>();
-
-/** Keeps a client connected. One that comes for another is connected when the other is not: there is one socket at a time. */
-function hold(client: AnyClient, own: AnyClient): () => void {
+/** Keeps a client connected. The provider's own may come for another one, whose connection ends first: in a task that was queued before. */
+function hold(client: AnyClient, isOwn: boolean): () => void {
   let release: (() => void) | undefined;
   const acquire = () => {
     release = client.acquire();
   };
-  // The connections of those that were released end in a task that was queued before.
-  const timer = released.delete(own) || !released.size ? acquire() : setTimeout(acquire);
+  const timer = isOwn ? setTimeout(acquire) : acquire();
   return () => {
     clearTimeout(timer as number | undefined);
-    if (!release) return;
-    release();
-    released.add(own);
-    setTimeout(() => released.delete(own));
+    release?.();
   };
 }
 

@@ -2,7 +2,7 @@
 // Notifications of the parking lots: one connection for the page, and every component has the types that it asks for.
 
 import { wsToken, type Client } from "@channelgate/client";
-import { notifications as dialect } from "@channelgate/client/dialect";
+import { isOfTopic, notifications } from "@channelgate/client/dialect";
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 
 import { createFold } from "../frame.js";
@@ -31,7 +31,7 @@ export interface ParkingNotification extends WebSocketMessage {
   seen: boolean;
 }
 
-const page = shared<ParkingEvents>("/ws/notifications/", wsToken(), () => ({ dialect }), () => change?.(() => []));
+const page = shared<ParkingEvents>("/ws/notifications/", wsToken(), () => ({ dialect: notifications() }), () => change?.(() => []));
 let topics: readonly string[] = ["reservation", "parking_lot"];
 let change: ((next: (all: readonly ParkingNotification[]) => readonly ParkingNotification[]) => void) | undefined;
 
@@ -58,7 +58,7 @@ function useTopics(wanted: readonly string[] = topics): readonly string[] {
 /** Whether the component has asked for it. Without a topic, as far as its data says what it is. */
 function isWanted({ topic, data }: WebSocketMessage, wanted: readonly string[]): boolean {
   const type = topic ?? data?.["notification_type"] ?? data?.["type"];
-  return typeof type !== "string" || wanted.some((name) => dialect.matches(type, name));
+  return typeof type !== "string" || wanted.some((name) => isOfTopic(type, name));
 }
 
 /** Messages since the component was mounted, oldest first; the last 200 are kept. */

@@ -20,9 +20,9 @@ export function RealTimeNotificationBadge({ loadCount, initialCount = 0, ...prop
   const client = useShopClient("RealTimeNotificationBadge");
   const user = useUser(NAME);
   const [count, setCount] = useState(initialCount);
-  const [from, setFrom] = useState({ initialCount, client });
-  if (from.initialCount !== initialCount || from.client !== client) {
-    setFrom({ initialCount, client });
+  const [[initial, former], setFrom] = useState([initialCount, client] as const);
+  if (initial !== initialCount || former !== client) {
+    setFrom([initialCount, client]);
     setCount(initialCount);
   }
 
@@ -68,8 +68,9 @@ function createLoader(load: () => Promise<number> | undefined, show: (count: num
     spoil,
     load: () => {
       spoil();
-      running ??= run().finally(() => (running = undefined));
-      return running;
+      return (running ??= run().finally(() => {
+        running = undefined;
+      }));
     },
   };
 }

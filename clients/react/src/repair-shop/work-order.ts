@@ -71,7 +71,7 @@ export function useRealTimeWorkOrder<T extends { id?: string | number } = WorkOr
 
   return {
     workOrder,
-    isUpdating: updates > 0,
+    isUpdating: !!updates,
     isConnected: useStatus(isOpen, client),
     setWorkOrder,
     sendPresenceUpdate: useCallback((status) => void client.send("user_presence", { status, workOrderId: id }, { volatile: true }), [client, id]),

@@ -442,12 +442,6 @@ function enqueue(m, messages, allowed = m.end === "unauthorized" ? [] : kept(mes
   miss(m, "outbox", messages[0].at, false, text);
 }
 
-// src/interest.ts
-function isLeft(topic, left, wanted, matches) {
-  const isOf = (name) => !!matches?.(topic, name);
-  return [...left].some(isOf) && ![...wanted.values()].some(({ kind, name }) => kind === "topic" && isOf(name));
-}
-
 // src/token.ts
 var Unauthorized = class extends Error {
 };
@@ -480,15 +474,24 @@ var typed = {
   interest
 };
 var enveloped = { read, write: (event, data) => ({ event, data }), interest };
-var notifications = {
-  read(frame) {
-    const { topic } = Object(frame);
-    return { ...read(frame), topic: typeof topic === "string" ? topic : void 0 };
-  },
-  matches: (topic, name) => `_${topic}_`.includes(`_${name}_`),
-  write: (event, data) => typed.write(event, data),
-  interest: (kind, name, wanted) => kind === "room" ? interest(kind, name, wanted) : wanted ? { event: "subscribe", data: { notification_types: [name] } } : null
-};
+var isOfTopic = (topic, name) => `_${topic}_`.includes(`_${name}_`);
+function notifications() {
+  const asked = /* @__PURE__ */ new Map();
+  return {
+    read(frame) {
+      const { topic } = Object(frame);
+      const reasons = typeof topic === "string" ? [...asked].filter(([name]) => isOfTopic(topic, name)) : [];
+      return reasons.length && !reasons.some(([, isWanted]) => isWanted) ? null : read(frame);
+    },
+    write: (event, data) => typed.write(event, data),
+    interest(kind, name, wanted) {
+      if (kind === "room") return interest(kind, name, wanted);
+      if (wanted && asked.get(name)) asked.clear();
+      asked.set(name, wanted);
+      return wanted ? { event: "subscribe", data: { notification_types: [name] } } : null;
+    }
+  };
+}
 
 // src/websocket.ts
 function webSocket(options = {}) {
@@ -556,7 +559,6 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
   let awaited;
   let line;
   let unwatch;
-  const left = /* @__PURE__ */ new Set();
   let ahead = 0;
   const time = () => now() + (ahead = Math.max(ahead, state.now - now()));
   const effects = {
@@ -565,7 +567,6 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
       asking?.abort();
       connection?.close(1e3);
       connection = null;
-      left.clear();
     },
     ping: () => connection?.ping ? connection.ping() : connection?.check?.(),
     send(message) {
@@ -574,8 +575,6 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
     tell({ kind, name }, wanted) {
       const message = guarded(() => dialect.interest(kind, name, wanted));
       if (message) write(message.event, message.data);
-      if (wanted) left.delete(name);
-      else if (!message && kind === "topic") left.add(name);
     },
     abort: () => loading?.abort(),
     recover(missed) {
@@ -607,13 +606,13 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
     if (at !== awaited) {
       cancel(timer);
       awaited = at;
+      const tick = () => {
+        awaited = void 0;
+        input("tick");
+      };
       if (at < Infinity) timer = later(tick, Math.min(at - time(), FOREVER));
     }
     if (state.view !== view) for (const [listener] of [...listeners]) guarded(() => listener?.());
-  }
-  function tick() {
-    awaited = void 0;
-    input("tick");
   }
   async function ask(why) {
     const { signal } = asking = new AbortController();
@@ -639,9 +638,9 @@ function createClient(options = {}, { now = Date.now, random = Math.random, late
   }
   function receive(frame) {
     if (frame === "pong" && state.pinged) return input("pong");
-    const { event, data, topic } = guarded(() => dialect.read(frame)) ?? {};
+    const { event, data } = guarded(() => dialect.read(frame)) ?? {};
     input("frame", event, data);
-    if (event === void 0 || topic !== void 0 && guarded(() => isLeft(topic, left, state.wanted, dialect.matches))) return;
+    if (event === void 0) return;
     for (const [name, handler] of [...handlers]) if (name === event || name === "*") guarded(() => handler(data, { event, frame, at: state.heard }));
   }
   function write(event, data) {
