@@ -11,7 +11,7 @@ TOLERANCE = 300
 
 @functools.lru_cache(maxsize=16)
 def _keyed(secret: bytes) -> hmac.HMAC:
-    """An HMAC that has eaten its key already: copied for each request."""
+    """An HMAC that has its key already: copied for each request."""
     return hmac.new(secret, digestmod=hashlib.sha256)
 
 
