@@ -529,6 +529,15 @@ async def test_a_consumer_sends_no_faster_than_its_client_reads(world, django):
     await other.close()
 
 
+async def test_what_a_consumer_sends_at_once_may_be_more_than_may_wait(world, django):
+    """Three megabytes behind `accept()`, before the socket has its handshake's answer."""
+    opening = (world.open(world.patient, "welcome", f"welcome{number}") for number in range(20))
+    for client in await asyncio.gather(*opening):
+        await client.count_of(30, 60)
+        assert [frame.partition(":")[0] for frame in client.frames] == [str(n) for n in range(30)]
+        await client.close()
+
+
 def memory(part: stack.Part) -> int:
     return int(Path(f"/proc/{part.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

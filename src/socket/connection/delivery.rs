@@ -48,9 +48,8 @@ impl Connection {
     /// of `whole`, in case they must wait separately. Returns how many messages were accepted; the others are counted
     /// as lost.
     pub fn deliver(&self, whole: &EncodedMessage, each: &[EncodedMessage]) -> u32 {
-        match self.state.get() {
-            State::Pending | State::Open => {}
-            State::Closing | State::Finishing | State::Gone => return self.refuse(whole),
+        if !self.takes_more() {
+            return self.refuse(whole);
         }
         let mut written = 0;
         if self.outbox.borrow().is_empty()
@@ -104,10 +103,11 @@ impl Connection {
     /// Waits until the client has read enough of what was sent to it that more can follow, so that one who sends it much
     /// sends no faster than it reads. A client that reads nothing for [`STALL`] is closed as a slow one.
     pub async fn wait_for_room(&self) {
-        while self.is_open() && self.is_over_half() {
+        // Also before it has its socket: then all waits that it is sent.
+        while self.takes_more() && self.is_over_half() {
             let before = self.outbox.borrow().position();
             let progress = poll_fn(|cx| {
-                if !self.is_open() || self.outbox.borrow().position() != before {
+                if !self.takes_more() || self.outbox.borrow().position() != before {
                     return Poll::Ready(());
                 }
                 self.outbox.borrow_mut().watch(cx.waker());
@@ -117,6 +117,11 @@ impl Connection {
                 self.overflow(0);
             }
         }
+    }
+
+    /// Whether what it is sent reaches its client.
+    fn takes_more(&self) -> bool {
+        matches!(self.state.get(), State::Pending | State::Open)
     }
 
     /// Whether more than half of its outbox waits, of what is never dropped.
@@ -184,7 +189,7 @@ impl Connection {
     pub fn send_kept(&self, kept: Outbox) -> bool {
         let (messages, lost) = kept.into_messages();
         let count = |left: &[Rc<QueuedMessage>]| left.iter().map(|message| u64::from(message.messages)).sum();
-        if !matches!(self.state.get(), State::Pending | State::Open) {
+        if !self.takes_more() {
             self.connections.metrics().dropped(DropReason::Closed, count(&messages));
             return false;
         }

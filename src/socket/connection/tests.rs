@@ -269,6 +269,25 @@ async fn who_sends_much_waits_for_a_slow_client_until_it_has_read_or_is_closed()
     assert_eq!(worker.drops(DropReason::SlowClient), 7);
 }
 
+#[tokio::test]
+async fn who_sends_much_before_the_socket_is_there_waits_until_it_has_taken_some() {
+    let set = LocalSet::new();
+    let work = async {
+        let worker = Worker::new(config::Socket { outbox: 10_500, ..config::Socket::default() });
+        let connection = worker.pending();
+        worker.deliver(&connection, 0..7, &Loss::Never, false);
+        let mut waiting = pin!(connection.wait_for_room());
+        assert!(timeout(Duration::from_millis(50), &mut waiting).await.is_err());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        tokio::task::spawn_local(Driver::new(Rc::clone(&connection), accepted.unwrap().0, BytesMut::new()));
+        timeout(PATIENCE, waiting).await.expect("the kernel has taken all of it");
+        assert!(!connection.is_behind());
+        drop(client);
+    };
+    set.run_until(work).await;
+}
+
 #[test]
 fn an_idle_connection_reserves_no_memory_for_an_outbox() {
     assert_eq!(size_of::<Outbox>(), 8);

@@ -26,6 +26,8 @@ class FaultConsumer(AsyncJsonWebsocketConsumer):
         self.board, _ = await Board.objects.aget_or_create(name=self.room)
         await self.channel_layer.group_add(self.room, self.channel_name)
         await self.accept()
+        if self.who.startswith("welcome"):
+            await self.do_flood({"frames": 30, "size": 100_000})
 
     async def disconnect(self, code):
         await write("disconnect", self.who, code)
