@@ -76,6 +76,14 @@ def test_a_blob_that_unpacks_to_too_much_is_refused_before_it_does(monkeypatch):
     assert refused(signed(b"x{}")) == FORGED
 
 
+def test_a_state_of_two_lines_of_an_older_release_is_read():
+    """The handshake was on its second line."""
+    body = sealing._pack(b'{"c":"a:B","s":{},"a":{"x":1}}\n{"path":"/"}')
+    signed = sealing._sign(settings.SECRET_KEY, "conn", 7, body) + body
+    payload = unseal(base64.b64encode(signed).decode(), connection="conn", seq=8)
+    assert payload == {**PAYLOAD, sealing.HANDSHAKE: '{"path":"/"}'}
+
+
 def test_a_large_state_names_its_largest_attribute():
     noise = base64.b64encode(os.urandom(60000)).decode()
     payload = {"c": "app.consumers:Big", "s": {"tenant": "t" * 10}, "a": {"blob": noise, "name": "x"}}
