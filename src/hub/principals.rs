@@ -4,12 +4,11 @@
 //! In: each connection that has a user, and [`Disconnection`]s. Out: closed connections. Connections without a user
 //! are not indexed and cost nothing. It stores no token, only its [`Fingerprint`].
 
+mod by_number;
+
 use std::{
-    borrow::Borrow,
     cell::{Cell, RefCell},
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    ops::Bound,
+    collections::{BTreeMap, VecDeque},
     rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -17,6 +16,7 @@ use std::{
 
 use tokio::sync::Notify;
 
+use self::by_number::ByNumber;
 use crate::{
     event::{Fingerprint, Proof, WatchedToken},
     socket::{Connection, close::Ending},
@@ -101,86 +101,6 @@ pub struct PrincipalIndex {
     sooner: Notify,
 }
 
-/// A number and, because several principals may share one, an address. As a trait, so that an entry is found by its
-/// place, which it need not keep beside the pointer: each principal has two entries.
-trait Place {
-    fn place(&self) -> (u64, usize);
-}
-
-impl Place for (u64, usize) {
-    fn place(&self) -> (u64, usize) {
-        *self
-    }
-}
-
-impl PartialEq for dyn Place + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for dyn Place + '_ {}
-
-impl PartialOrd for dyn Place + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for dyn Place + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
-    }
-}
-
-/// A principal by one of its numbers.
-struct Entry(u64, Weak<Principal>);
-
-impl Place for Entry {
-    fn place(&self) -> (u64, usize) {
-        (self.0, self.1.as_ptr().addr())
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
-    }
-}
-
-impl<'a> Borrow<dyn Place + 'a> for Entry {
-    fn borrow(&self) -> &(dyn Place + 'a) {
-        self
-    }
-}
-
-type ByNumber = BTreeSet<Entry>;
-
-/// All with a number.
-fn with_number(index: &ByNumber, number: u64) -> impl Iterator<Item = Rc<Principal>> + '_ {
-    let (first, last) = ((number, 0), (number, usize::MAX));
-    let range: (Bound<&dyn Place>, Bound<&dyn Place>) = (Bound::Included(&first), Bound::Included(&last));
-    index.range::<dyn Place, _>(range).filter_map(|Entry(_, one)| one.upgrade())
-}
-
-fn remove(index: &mut ByNumber, place: (u64, usize)) {
-    index.remove(&place as &dyn Place);
-}
-
 #[derive(Default)]
 struct Index {
     /// By user, and by token.
@@ -243,17 +163,17 @@ impl PrincipalIndex {
     fn add(&self, principal: &Rc<Principal>, proof: Proof) {
         let mut index = self.index.borrow_mut();
         let (address, weak) = (Rc::as_ptr(principal).addr(), Rc::downgrade(principal));
-        index.known.insert(Entry(principal.user().get(), Weak::clone(&weak)));
+        index.known.insert(principal.user().get(), Weak::clone(&weak));
         if let Some(token) = proof.token {
-            index.known.insert(Entry(token.get(), Weak::clone(&weak)));
+            index.known.insert(token.get(), Weak::clone(&weak));
         }
         let deadline = proof.deadline.map_or(NEVER, since_1970);
         principal.deadline.set(deadline);
         if deadline != NEVER {
-            if index.ending.first().is_none_or(|Entry(first, _)| deadline < *first) {
+            if index.ending.first().is_none_or(|first| deadline < first) {
                 self.sooner.notify_one();
             }
-            index.ending.insert(Entry(deadline, Weak::clone(&weak)));
+            index.ending.insert(deadline, Weak::clone(&weak));
         }
         if proof.watch.is_some() {
             index.watched.insert(address, weak);
@@ -275,7 +195,7 @@ impl PrincipalIndex {
                     let until = self.millis(order.until);
                     // Collected first: ending a connection may remove others from the index.
                     let index = self.index.borrow();
-                    let principals: Vec<_> = with_number(&index.known, fingerprint.get()).collect();
+                    let principals: Vec<_> = index.known.with(fingerprint.get()).collect();
                     drop(index);
                     let meant = principals.iter().filter(|principal| principal.began.get() <= until);
                     ended += meant.filter(|principal| principal.connection.end(&order.ending)).count();
@@ -289,7 +209,7 @@ impl PrincipalIndex {
     pub fn connections_of(&self, user: Fingerprint, until: Instant) -> Vec<Rc<Connection>> {
         let until = self.millis(until);
         let index = self.index.borrow();
-        let principals = with_number(&index.known, user.get());
+        let principals = index.known.with(user.get());
         let mut connections: Vec<Rc<Connection>> = Vec::new();
         for principal in principals.filter(|one| one.began.get() <= until) {
             // A connection has one for each of its users; several may be the same.
@@ -332,7 +252,7 @@ impl PrincipalIndex {
     /// Ends connections at their deadlines while the worker lives.
     pub async fn run(self: Rc<Self>) {
         loop {
-            let next = self.index.borrow().ending.first().map(|Entry(first, _)| *first);
+            let next = self.index.borrow().ending.first();
             let due = async {
                 match next {
                     Some(next) => {
@@ -356,8 +276,8 @@ impl PrincipalIndex {
         let mut due = Vec::new();
         {
             let ending = &mut self.index.borrow_mut().ending;
-            while ending.first().is_some_and(|Entry(first, _)| *first < now) {
-                due.extend(ending.pop_first().and_then(|Entry(_, one)| one.upgrade()));
+            while ending.first().is_some_and(|first| first < now) {
+                due.extend(ending.pop_first());
             }
         }
         for principal in due {
@@ -416,8 +336,8 @@ impl Principal {
         self.extra.set(Extra { subject, ..self.extra().unwrap_or_default() }.boxed());
         let mut index = self.principals.index.borrow_mut();
         let address = Rc::as_ptr(self).addr();
-        remove(&mut index.known, (self.user.replace(user).get(), address));
-        index.known.insert(Entry(user.get(), Rc::downgrade(self)));
+        index.known.remove(self.user.replace(user).get(), address);
+        index.known.insert(user.get(), Rc::downgrade(self));
         true
     }
 
@@ -468,12 +388,12 @@ impl Principal {
     fn withdraw(&self) {
         let mut index = self.principals.index.borrow_mut();
         let address = std::ptr::from_ref(self).addr();
-        remove(&mut index.known, (self.user.get().get(), address));
+        index.known.remove(self.user.get().get(), address);
         if let Some(token) = self.token.get() {
-            remove(&mut index.known, (token.get(), address));
+            index.known.remove(token.get(), address);
         }
         if self.deadline.get() != NEVER {
-            remove(&mut index.ending, (self.deadline.get(), address));
+            index.ending.remove(self.deadline.get(), address);
         }
         if self.extra.take().is_some_and(|extra| extra.watch.is_some()) {
             index.watched.remove(&address);
