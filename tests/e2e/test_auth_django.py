@@ -121,6 +121,21 @@ async def test_a_disconnect_drops_what_every_node_knows_about_the_user(world):
     assert await world.asked(dan["session"]) == asked + 2
 
 
+async def test_an_order_about_no_user_leaves_a_question_under_way_as_it_is(world):
+    """Such as a socket's end; a node that has just started learns in the same way that it missed no order."""
+    fay = await world.login("fay")
+    await world.mood(delay=1)
+    try:
+        opening = asyncio.create_task(world.open("/ws/who/", fay["session"]))
+        await until(lambda: world.asked(fay["session"]), "the question")
+        await disconnect(world, {"socket": "another"})
+    finally:
+        await world.mood()
+    assert await first(await opening) == {"id": fay["id"], "name": "fay", **EVERYBODY}
+    assert await status(world, "/ws/who/", fay["session"]) == 101
+    assert await world.asked(fay["session"]) == 1
+
+
 async def test_handshakes_at_the_same_time_ask_once_and_later_ones_not_at_all(world):
     eve = await world.login("eve")
     name = "channelgate_django_logins_total"
