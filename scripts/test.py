@@ -24,6 +24,11 @@ COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped|ignored)\b|ℹ (pass|
 NAMES = {"pass": "passed", "fail": "failed", "error": "failed", "errors": "failed", "ignored": "skipped"}
 #: A warning of cargo or of pytest.
 WARNING = re.compile(r"warning(\[\w+\])?: |.*\b\d+ warnings?\b.* in [\d.]+s")
+#: The line in which cargo test, pytest, vitest or node's test runner names a test that failed.
+FAILED = re.compile(
+    r"test (?P<cargo>\S+) \.\.\. FAILED|(FAILED|ERROR) (?P<pytest>\S+::.*)"
+    r"|FAIL +(?P<vitest>\S.*)|✖ (?P<node>.*) \([\d.]+ms\)"
+)
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -35,6 +40,8 @@ class Kind:
     counts: dict[str, int] = dataclasses.field(default_factory=lambda: {"passed": 0, "failed": 0, "skipped": 0})
     closing: list[str] = dataclasses.field(default_factory=list)
     wrong: list[str] = dataclasses.field(default_factory=list)
+    #: The names of the tests that failed, each once; a runner may name one more than once.
+    failed: dict[str, None] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
 
     def read(self, line: str) -> None:
@@ -42,6 +49,8 @@ class Kind:
         line = COLOURS.sub("", line).strip()
         if WARNING.match(line):
             self.wrong.append(f"a warning: {line}")
+        if failed := FAILED.fullmatch(line):
+            self.failed[failed[failed.lastgroup].partition(" - ")[0]] = None
         if not CLOSING.match(line):
             return
         self.closing.append(line)
@@ -83,6 +92,8 @@ def report(kinds: list[Kind]) -> bool:
     for kind in kinds:
         for wrong in kind.wrong:
             print(f"{kind.name}: {wrong}")
+        for name in kind.failed:
+            print(f"{kind.name}: FAILED {name}")
     passed, failed = (sum(kind.counts[name] for kind in kinds) for name in ("passed", "failed"))
     # A kind that failed without a failed test counts as one failure.
     failed += sum(bool(kind.wrong) and not kind.counts["failed"] for kind in kinds)

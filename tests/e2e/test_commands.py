@@ -197,6 +197,22 @@ def test_the_tests_end_with_one_line_per_kind_and_with_the_closing_lines_of_the_
 
 
 @pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("test hub::tests::leaves ... FAILED", "hub::tests::leaves"),
+        ("FAILED tests/e2e/test_a.py::test_b[c d] - assert 2 == 1", "tests/e2e/test_a.py::test_b[c d]"),
+        ("ERROR tests/e2e/test_a.py::test_b - OSError: gone", "tests/e2e/test_a.py::test_b"),
+        (" FAIL   real19 (chromium)  a.test.tsx > says it > twice", "real19 (chromium)  a.test.tsx > says it > twice"),
+        ("\x1b[31m\u2716 shows the page (12.5ms)\x1b[0m", "shows the page"),
+    ],
+)
+def test_a_failed_test_is_named_at_the_end(tmp_path, line, name):
+    text = f"{line}\n{line}\n{PYTEST.replace('2 skipped', '1 failed')}"
+    code, lines = run_kinds(tmp_path, {"unit": (text, 1), "lint": ("lint: 9 passed, 0 failed", 0)})
+    assert code == 1 and lines[-2] == f"unit: FAILED {name}" and lines.count(lines[-2]) == 1
+
+
+@pytest.mark.parametrize(
     ("text", "code", "why"),
     [
         ("", 0, "no test ran"),
