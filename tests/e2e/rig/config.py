@@ -80,7 +80,7 @@ join = "room_{{ message.name }}"
 [consumer.on_message.join_and_call]
 join = "room_{{ message.name }}"
 # Longer than it takes until all have joined and have got their events.
-call = { action = "hang", timeout = "20s" }
+call = { action = "hang", timeout = "15s" }
 [consumer.on_event.whispered]
 topic = "event.topic"
 send = "event"
