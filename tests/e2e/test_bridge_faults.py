@@ -20,7 +20,7 @@ LOST = (1011, "the state of this connection is lost")
 #: Clients that reconnect at once; `make soak` has 2000.
 CLIENTS = int(os.environ.get("RECONNECTING", "300"))
 #: Longer than Django takes to start on a busy machine.
-PATIENT = {"admission": "60s", "timeout": "60s", "wait": "60s"}
+PATIENT = {"timeout": "60s", "wait": "60s"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def world(tmp_path_factory):
     faults = Faults(tmp_path_factory.mktemp("faults"))
     try:
         faults.django.start()
-        faults.patient = faults.node(**PATIENT)
+        faults.patient = faults.node(admission="60s", **PATIENT)
         # Not so soon that Django on a busy machine is late.
         faults.hasty = faults.node(admission="6s", timeout="6s", wait="2s")
         faults.wait()
@@ -54,8 +54,7 @@ async def test_a_connect_waits_for_django_and_is_refused_as_away_after_its_time(
     django.kill()
     reply = await Http(world.hasty.port).get("/ws/r/a/", headers=upgrade(world.hasty.port))
     assert (reply.status, "retry-after" in reply.headers) == (503, True), reply.body
-    opening = [world.open(world.patient, "away", f"w{n}", open_timeout=60) for n in range(5)]
-    waiting = [asyncio.create_task(one) for one in opening]
+    waiting = [asyncio.create_task(world.open(world.patient, "away", f"w{n}")) for n in range(5)]
     await asyncio.sleep(0.3)
     assert not any(task.done() for task in waiting)
     world.restart()
