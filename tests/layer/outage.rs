@@ -78,16 +78,19 @@ async fn a_node_that_is_behind_for_longer_than_probes_may_be_missed_keeps_what_w
         probe_timeout: config::Span::seconds(1),
         ..options(&[&redis])
     };
-    // Its probes wait behind four seconds of events.
+    // Its probes wait behind six seconds of events.
     let node = Node::with(&options, |_| std::thread::sleep(Duration::from_millis(2)));
     node.until_ready().await;
     node.join("room").await;
     let mut django = Django::new(&options, &[&redis]);
-    for n in 0..2000 {
-        django.pubsub_send("room", &event(n));
+    // Large ones: a few fill what is read at once, and probes are sent in between.
+    let filler = "x".repeat(8000);
+    for n in 0..3000 {
+        let body = format!(r#"{{"type": "tick", "n": {n}, "text": "{filler}"}}"#);
+        django.publish(0, "channelgate:room", body.as_bytes());
     }
-    node.until(2000).await;
-    assert_eq!(node.received.numbers("room"), (0..2000).collect::<Vec<_>>());
+    node.until(3000).await;
+    assert_eq!(node.received.numbers("room"), (0..3000).collect::<Vec<_>>());
     node.until_ready().await;
     assert!(node.received.gaps().is_empty());
     assert!(node.metrics.render().contains("channelgate_redis_reconnects_total 0"));
