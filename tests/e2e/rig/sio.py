@@ -146,7 +146,8 @@ class PySocket(Socket):
 
     def __init__(self):
         super().__init__()
-        self.client = socketio.AsyncClient(**QUICK_RECONNECT)
+        # A request that is late on a busy machine is no reason to connect anew.
+        self.client = socketio.AsyncClient(**QUICK_RECONNECT, request_timeout=DEADLINE)
         self.namespace = "/"
 
     async def open(self, url: str, namespace: str, auth, transports: list[str], answers: dict, options: dict) -> None:
@@ -163,7 +164,9 @@ class PySocket(Socket):
         self.client.on("connect_error", self._refused, namespace=namespace)
         self.client.on("disconnect", lambda reason: self._note(self.disconnects, reason), namespace=namespace)
         with contextlib.suppress(socketio.exceptions.ConnectionError):
-            await self.client.connect(url, auth=auth, namespaces=[namespace], transports=transports, wait_timeout=10)
+            await self.client.connect(
+                url, auth=auth, namespaces=[namespace], transports=transports, wait_timeout=DEADLINE
+            )
 
     def _connected(self) -> None:
         self.transports.append(self.client.transport())
