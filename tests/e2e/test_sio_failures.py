@@ -43,6 +43,9 @@ async def test_after_a_killed_node_members_that_return_stay_and_others_are_repor
     await watcher.wait(
         lambda: {person.id for person in lost} <= set(user_ids(watcher, "user_offline")), "the lost to be missed"
     )
+    # A client may not have noticed yet that its node has gone. The other nodes have the watcher and a tab besides.
+    at_others = lambda: sum(three.metric(node, "channelgate_connections") for node in others)  # noqa: E731
+    await until(lambda: at_others() >= len(clients) + 2, "all of them to be at the other nodes")
     for client in clients:
         await client.wait(lambda client=client: client.connected, "the other clients to be back")
     assert any(len(client.ids) > 1 for client in clients), "no client was on the killed node"
