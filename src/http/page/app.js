@@ -13,6 +13,9 @@ const LATENCIES = 500;
 /** How long frames are awaited after the last publish of a trial, in ms. */
 const STRAGGLERS = 2_000;
 
+/** How often an event that reaches nobody is published. */
+const ROUNDS = 3;
+
 /** Under which name the key is kept for this tab. */
 const KEY = "channelgate-key";
 
@@ -147,9 +150,19 @@ async function tryEverything() {
     }
     const sent = results.filter(({ ok }) => ok);
     const hasArrived = ({ pending }) => pending.reached.size > 0;
-    // Frames take another way than the answers, and the last ones may come after all of these.
-    const end = performance.now() + STRAGGLERS;
-    while (!sent.every(hasArrived) && performance.now() < end) await pause(50);
+    for (let round = 1; ; round += 1) {
+      // Frames take another way than the answers, and the last ones may come after all of these.
+      const end = performance.now() + STRAGGLERS;
+      while (!sent.every(hasArrived) && performance.now() < end) await pause(50);
+      if (sent.every(hasArrived) || round === ROUNDS) break;
+      // On a busy machine the head start may be too short for a join: what reached nobody is published again.
+      for (const result of sent.filter((one) => !hasArrived(one))) {
+        // Before, because its frame may overtake the answer and is for the oldest that is awaited.
+        panel.forget(result.pending);
+        const again = await panel.send(result.pending.group, result.pending.event);
+        if (again.ok) result.pending = again.pending;
+      }
+    }
     const arrived = sent.filter(hasArrived);
     const failed = results.length - sent.length;
     const skipped = cards.length - open.length;
