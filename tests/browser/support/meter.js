@@ -2,8 +2,11 @@
 
 import { connect, createServer } from "node:net";
 
-/** With `late`, what the node sends over a WebSocket arrives so many ms later: other connections overtake it. */
-export async function meter(port, { late = 0 } = {}) {
+/**
+ * With `late`, what the node sends over a WebSocket arrives so many ms later, and with `held` what the browser sends: other
+ * connections overtake it.
+ */
+export async function meter(port, { late = 0, held = 0 } = {}) {
   const sockets = new Set();
   const proxy = { bytes: 0 };
   const server = createServer((client) => {
@@ -18,15 +21,19 @@ export async function meter(port, { late = 0 } = {}) {
       });
     }
     upstream.on("data", (data) => (proxy.bytes += data.length));
-    client.pipe(upstream);
-    let delay = 0;
-    client.once("data", (head) => {
-      if (/^upgrade: websocket/im.test(head.toString("latin1"))) delay = late;
+    const pass = (to, data, delay) => {
+      if (delay) setTimeout(() => void (to.destroyed || to.write(data)), delay);
+      else to.write(data);
+    };
+    let isFirst = true;
+    let isWebSocket = false;
+    client.on("data", (data) => {
+      pass(upstream, data, isWebSocket && held);
+      if (isFirst) isWebSocket = /^upgrade: websocket/im.test(data.toString("latin1"));
+      isFirst = false;
     });
-    upstream.on("data", (data) => {
-      if (delay) setTimeout(() => void (client.destroyed || client.write(data)), delay);
-      else client.write(data);
-    });
+    client.on("end", () => upstream.end());
+    upstream.on("data", (data) => pass(client, data, isWebSocket && late));
   });
   await new Promise((resolve) => void server.listen(0, "127.0.0.1", resolve));
   proxy.url = `http://127.0.0.1:${server.address().port}/`;

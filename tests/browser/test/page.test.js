@@ -126,6 +126,24 @@ describe("the live page", () => {
     await until("a median", async () => /^\d+(\.\d)? ms$/.test(await live.test("count-latency").textContent()));
   });
 
+  it("publishes once more what was overtaken by its subscription's way to the node", async () => {
+    const proxy = await meter(gate.port, { held: 1_000 });
+    const far = await Live.open(browser, `${proxy.url}#key=${gate.key}`);
+    try {
+      await far.test("try-everything").click();
+      const status = await until("a result", async () => {
+        const text = await far.test("try-status").textContent();
+        return /published/.test(text) && text;
+      }, 40_000);
+      const samples = await far.page.locator("[data-testid=publish-sample] optgroup option").count();
+      assert.ok(status.startsWith(`${samples} events published, ${samples} arrived.`), status);
+      assert.deepEqual(far.problems, []);
+    } finally {
+      await far.close();
+      await proxy.close();
+    }
+  });
+
   it("awaits frames that come after the answers to all its publishes", async () => {
     const proxy = await meter(gate.port, { late: 500 });
     const far = await Live.open(browser, `${proxy.url}#key=${gate.key}`);
