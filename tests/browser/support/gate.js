@@ -78,7 +78,7 @@ export class Gate {
       if (ended) throw new Error(`the node ended: ${JSON.stringify(ended)}\n${this.#log}`);
       const isTold = this.environment.CHANNELGATE_API_KEY || this.#log.includes("#key=");
       return isTold && (await fetch(`${this.url}health/ready`)).ok;
-    }, 15_000).catch((error) => {
+    }, 40_000).catch((error) => {
       child.kill("SIGKILL");
       throw new Error(`${error.message}\n${this.#log}`, { cause: error });
     });
@@ -88,12 +88,12 @@ export class Gate {
     return this.#log;
   }
 
-  /** Ends the node as an operator would, and waits for it; by force after 10 s. */
+  /** Ends the node as an operator would, and waits for it; by force after 30 s. */
   async stop() {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return child?.ended;
     child.kill("SIGTERM");
-    const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    const force = setTimeout(() => child.kill("SIGKILL"), 30_000);
     const how = await child.ended;
     clearTimeout(force);
     return how;
