@@ -58,6 +58,8 @@ export class Gate {
       CHANNELGATE__SERVER__DRAIN_DELAY: "0s",
       CHANNELGATE__SERVER__DRAIN_PERIOD: "200ms",
       CHANNELGATE__SERVER__DRAIN_GRACE: "1s",
+      // actix-http looks at its timer before it reads: a node that was stopped for so long answers 408 to a whole request.
+      CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT: "60s",
       RUST_LOG: "info",
       ...this.environment,
     };
