@@ -118,7 +118,7 @@ describe("the live page", () => {
     const status = await until("a result", async () => {
       const text = await live.test("try-status").textContent();
       return /published/.test(text) && text;
-    }, 20_000);
+    }, 40_000);
     const [, published, arrived] = /^(\d+) events published, (\d+) arrived\./.exec(status) ?? assert.fail(status);
     const samples = await live.page.locator("[data-testid=publish-sample] optgroup option").count();
     assert.deepEqual([Number(published), Number(arrived)], [samples, samples]);
@@ -138,7 +138,7 @@ describe("the live page", () => {
         const status = await until("a result", async () => {
           const text = await far.test("try-status").textContent();
           return /published/.test(text) && text;
-        }, 30_000);
+        }, 40_000);
         const samples = await far.page.locator("[data-testid=publish-sample] optgroup option").count();
         assert.ok(status.startsWith(`${samples} events published, ${samples} arrived.`), status);
         assert.deepEqual(far.problems, []);
