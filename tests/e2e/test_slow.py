@@ -7,7 +7,7 @@ import time
 import pytest
 from rig.client import Client, until
 from rig.config import ROOMS
-from rig.memory import proportional
+from rig.memory import private
 from rig.raw import Raw
 from rig.stall import Stalling
 
@@ -140,9 +140,9 @@ async def test_a_thousand_stalled_readers_stay_within_their_bound_and_delay_no_o
     stalls = []
     for _ in range(0, many, 50):
         stalls += await asyncio.gather(*(Raw.stalled(node.port, "/oldest/") for _ in range(50)))
-    before = proportional(node)
+    before = private(node)
     took = await publish(system, 400, 2_000, readers=[reader], already=100)
-    grown = proportional(node) - before
+    grown = private(node) - before
     # Each has a full outbox, of bytes that are in memory once.
     assert system.metric(node, "channelgate_drops_total", reason="oldest") > many * 100
     assert system.metric(node, "channelgate_connections") == many + 1
@@ -168,7 +168,7 @@ async def test_waiting_bytes_on_the_node_are_bounded_and_the_fullest_go_first(sy
     env = {**SMALL, "CHANNELGATE__SOCKET__OUTBOX": "1048576", "CHANNELGATE__SOCKET__OUTBOX_TOTAL": str(limit)}
     node = system.start_node(config=FEEDS + ROOMS, **env)
     reader = await Client.open(node.port, "/close/")
-    before = proportional(node)
+    before = private(node)
     stalls = [await Raw.stalled(node.port, f"/room/{number}/") for number in range(40)]
     highest = 0.0
     async with system.publisher() as publisher:
@@ -184,7 +184,7 @@ async def test_waiting_bytes_on_the_node_are_bounded_and_the_fullest_go_first(sy
     assert 10 <= closed < 40 and system.metric(node, "channelgate_closes_total", reason="slow_client") == 0
     # Exact except for amounts that the workers have not reported yet.
     assert limit / 2 < highest < limit * 1.1
-    assert proportional(node) - before < limit + (16 << 20)
+    assert private(node) - before < limit + (16 << 20)
     assert system.metric(node, "channelgate_drops_total", reason="shed") > closed
     codes = await asyncio.gather(*(raw.close_code() for raw in stalls[:10]))
     assert codes == [1013] * 10, "the fullest went"
@@ -202,10 +202,10 @@ async def test_memory_stays_flat_behind_a_stalling_link_and_clients_catch_up_onc
         late, closed = {"/oldest/": opened[:20], "/latest/": opened[20:40]}, opened[40:]
         # The buffers in between are filled first, and then the outboxes.
         await publish(system, 200, 4_000, readers=[reader])
-        full = proportional(node)
+        full = private(node)
         waiting = system.metric(node, "channelgate_outbox_bytes")
         await publish(system, total - 200, 4_000, readers=[reader], already=200)
-        assert proportional(node) - full < 4 << 20
+        assert private(node) - full < 4 << 20
         assert system.metric(node, "channelgate_outbox_bytes") < 2 * waiting
         link.mended.set()
         for client in closed:

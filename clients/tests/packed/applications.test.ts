@@ -23,7 +23,7 @@ const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", NODE_ENV: "productio
 /** Runs a command in a folder; an error has what it printed. */
 async function ran(folder: string, command: string, ...args: string[]): Promise<string> {
   try {
-    const { stdout, stderr } = await promisify(execFile)(command, args, { cwd: folder, env, timeout: 120_000, maxBuffer: 1 << 24 });
+    const { stdout, stderr } = await promisify(execFile)(command, args, { cwd: folder, env, timeout: 300_000, maxBuffer: 1 << 24 });
     return stdout + stderr;
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string };
@@ -48,7 +48,7 @@ function remove(folder: string): void {
   rmSync(join(folder, "node_modules/@channelgate"), { recursive: true, force: true });
 }
 
-describe("applications", { timeout: 240_000 }, () => {
+describe("applications", { timeout: 600_000 }, () => {
   let gate: Gate;
   let browser: Browser;
   beforeAll(async () => {

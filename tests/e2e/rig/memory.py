@@ -10,9 +10,9 @@ def memory(part: stack.Part) -> int:
     return _field(part, "status", "VmRSS:")
 
 
-def proportional(part: stack.Part) -> int:
-    """Its proportional share of memory (PSS), in bytes."""
-    return _field(part, "smaps_rollup", "Pss:")
+def private(part: stack.Part) -> int:
+    """What it has allocated, in bytes: of the program's own pages another node that starts or ends takes a share."""
+    return _field(part, "smaps_rollup", "Anonymous:")
 
 
 def _field(part: stack.Part, file: str, name: str) -> int:
