@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     future::pending,
+    pin::pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -17,7 +18,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::{
@@ -50,6 +51,10 @@ const MAX_ORDER: usize = 32 << 10;
 
 /// Why a connection is given up.
 const LATE: &str = "no answer in time";
+
+/// A new channel looks into the record once more after this time: a node that heard an order just before the channel was
+/// there writes it a moment later.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Probes that may be missing before the subscription counts as dead.
 const MISSED_PROBES: u64 = 3;
@@ -269,6 +274,7 @@ impl Control {
 
     async fn serve_until_lost(self: &Arc<Self>, channel: &mut Channel, heartbeat: Duration) -> String {
         let (lost, probe, mut beat) = (channel.subscription.lost(), Probe::default(), beats(heartbeat));
+        let (mut again, mut is_due) = (pin!(sleep(AGAIN)), true);
         loop {
             tokio::select! {
                 Some((heard_on, payload)) = channel.messages.recv() => {
@@ -278,6 +284,12 @@ impl Control {
                 }
                 Ok(()) = channel.joined.changed() => {
                     // The others did not ask this node until now.
+                    if let Err(reason) = self.catch_up().await {
+                        return reason;
+                    }
+                }
+                () = &mut again, if is_due => {
+                    is_due = false;
                     if let Err(reason) = self.catch_up().await {
                         return reason;
                     }
