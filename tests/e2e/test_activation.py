@@ -12,11 +12,11 @@ import stack
 from rig.client import Client, until
 from rig.raw import Raw
 
-#: The duration of a restart without a slow drain.
+#: The duration of a restart without a slow drain; the grace is over as soon as all clients have answered their Close.
 DRAIN = {
     "CHANNELGATE__SERVER__DRAIN_DELAY": "300ms",
     "CHANNELGATE__SERVER__DRAIN_PERIOD": "2s",
-    "CHANNELGATE__SERVER__DRAIN_GRACE": "1s",
+    "CHANNELGATE__SERVER__DRAIN_GRACE": "15s",
 }
 
 
@@ -34,7 +34,7 @@ async def test_no_connection_is_refused_while_a_node_restarts_on_the_socket_it_i
     async def come_and_go(number: int) -> None:
         while going:
             try:
-                client = await Client.open(node.port, "/ws/")
+                client = await Client.open(node.port, "/ws/", close_timeout=20)
                 opened[number] += 1
                 await client.close()
                 if client.closed[0] not in (1000, 1012):
@@ -48,7 +48,7 @@ async def test_no_connection_is_refused_while_a_node_restarts_on_the_socket_it_i
         before = sum(opened)
         await until(lambda before=before: sum(opened) > before + 200, "clients to come and go", 30)
         node.signal(signal.SIGTERM)
-        assert await asyncio.to_thread(node.join, 20) == 0
+        assert await asyncio.to_thread(node.join, 30) == 0
         node = await asyncio.to_thread(system.start_node, listener=listener, **DRAIN)
     before = list(opened)
     everybody = lambda: problems or all(now > then for now, then in zip(opened, before, strict=True))  # noqa: E731
@@ -139,7 +139,8 @@ def health(*arguments: str, **env: str) -> subprocess.CompletedProcess:
 
 
 async def test_the_health_command_reports_readiness(system):
-    node = system.start_node(CHANNELGATE__SERVER__DRAIN_DELAY="10s")
+    # The second signal ends it.
+    node = system.start_node(CHANNELGATE__SERVER__DRAIN_DELAY="60s")
     here = {"CHANNELGATE_LISTEN": f"{stack.LOOPBACK}:{node.port}"}
     asked = await asyncio.to_thread(health, **here)
     assert asked.returncode == 0 and "ready" in asked.stdout, asked

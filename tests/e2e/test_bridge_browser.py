@@ -7,6 +7,7 @@ from rig.browser import browser
 from rig.client import until
 from rig.corpus.target import Target, make_database
 from rig.http import Http
+from rig.system import ONE_WORKER
 
 CHAT = """
 new Promise((resolve) => {
@@ -25,7 +26,8 @@ def chat(tmp_path):
     target = Target("browser", tmp_path / "chat", "core", make_database(tmp_path)).serve("daphne", bridge=True)
     try:
         target.nodes(2).wait()
-        target.system.start_nginx()
+        # Each of two browsers is on a node of its own.
+        target.system.start_nginx(replace=ONE_WORKER)
         yield target
     finally:
         target.stop()

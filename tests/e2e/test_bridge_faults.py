@@ -19,16 +19,19 @@ from rig.raw import TEXT, Raw
 LOST = (1011, "the state of this connection is lost")
 #: Clients that reconnect at once; `make soak` has 2000.
 CLIENTS = int(os.environ.get("RECONNECTING", "300"))
+#: Longer than Django takes to start on a busy machine.
+PATIENT = {"timeout": "60s", "wait": "60s"}
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Django, a node that waits as long as by default, and one that soon gives up."""
+    """Django, a node that waits for it in any case, and one that soon gives up."""
     faults = Faults(tmp_path_factory.mktemp("faults"))
     try:
         faults.django.start()
-        faults.patient = faults.node()
-        faults.hasty = faults.node(admission="2s", timeout="2s", wait="1s")
+        faults.patient = faults.node(admission="60s", **PATIENT)
+        # Not so soon that Django on a busy machine is late.
+        faults.hasty = faults.node(admission="6s", timeout="6s", wait="2s")
         faults.wait()
         yield faults
     finally:
@@ -76,6 +79,18 @@ def upgrade(port: int) -> dict[str, str]:
     }
 
 
+@contextlib.asynccontextmanager
+async def heard(world, node: stack.Part):
+    """What is published in the block has come to the node."""
+    before = await world.metric(node, "channelgate_events_total")
+    yield
+
+    async def more() -> bool:
+        return await world.metric(node, "channelgate_events_total") > before
+
+    await until(more, "the event at the node")
+
+
 async def test_messages_and_events_wait_for_django_in_their_order(world, django):
     client = await world.open(world.patient, "order", "a")
     await client.send({"do": "echo", "n": 0})
@@ -86,9 +101,9 @@ async def test_messages_and_events_wait_for_django_in_their_order(world, django)
     # The node has read both, and the first of them waits.
     await (await client.connection.ping())
     layer = world.publisher()
-    await layer.group_send("order", {"type": "told", "n": 9})
+    async with heard(world, world.patient):
+        await layer.group_send("order", {"type": "told", "n": 9})
     await layer.close_pools()
-    await asyncio.sleep(0.2)
     await client.send({"do": "echo", "n": 3})
     world.restart()
     # As from Channels: an event that waits behind a message comes before the next message.
@@ -108,12 +123,14 @@ async def test_what_waits_behind_a_slow_handler_comes_in_the_order_of_channels(w
         await client.send({"do": "wait"})
         for n in (1, 2):
             await client.send({"do": "echo", "n": n})
-        if port == world.patient.port:
+        is_node = port == world.patient.port
+        if is_node:
             # The node has read all; uvicorn reads nothing behind a message that its application has not taken.
             await (await client.connection.ping())
         layer = world.publisher()
         # Of several, Channels mixes those that its layer has received by chance.
-        await layer.group_send(f"behind{port}", {"type": "told", "n": 1})
+        async with heard(world, world.patient) if is_node else contextlib.nullcontext():
+            await layer.group_send(f"behind{port}", {"type": "told", "n": 1})
         await layer.close_pools()
         await until(world.layer_is_empty, "the event to be received")
         world.add_row("go", f"behind{port}")
@@ -144,7 +161,7 @@ async def test_a_message_that_waits_too_long_for_django_closes_with_1013(world, 
         await client.send({"do": "echo", "n": 1})
     for client in clients[:2]:
         assert (await client.gone()) == (1013, "Service unavailable")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25
     world.restart()
     world.django.wait()
     # The node tries again after a pause.
@@ -235,10 +252,11 @@ async def test_a_drain_calls_disconnect_for_every_connection(world, django):
     node = world.node(CHANNELGATE__SERVER__DRAIN_GRACE="10s")
     await asyncio.to_thread(node.wait)
     clients = [await world.open(node, "drained", f"drained{n}") for n in range(30)]
-    # One handles a message meanwhile, and then another.
+    hearer = await world.open(world.patient, "drained", "hearer")
+    # One handles a message meanwhile, and then another; the node has read both.
     await clients[0].send({"do": "sleep", "seconds": 2})
     await clients[0].send({"do": "tell", "n": 5})
-    hearer = await world.open(world.patient, "drained", "hearer")
+    await (await clients[0].connection.ping())
     assert await asyncio.to_thread(node.stop, 20) == 0
     assert await hearer.count(1) == [{"told": 5}]
     await hearer.close()
@@ -262,6 +280,7 @@ async def test_what_the_configuration_says_beside_django_runs_in_the_node(world,
     await client.count_of(2)
     assert client.frames[0] == "pong"
     assert json.loads(client.frames[1]) == {"echo": 1, "count": 1}
+    await watcher.count(1)
     await client.close()
     assert await watcher.count(2) == [{"told": "on_online"}, {"told": "on_disconnect"}]
     assert world.rows("disconnect", "beside") == [], "not a part that Django runs"
@@ -278,7 +297,7 @@ def deployed(tmp_path):
     faults = Faults(tmp_path)
     try:
         faults.django.start()
-        faults.patient = faults.node()
+        faults.patient = faults.node(**PATIENT)
         faults.wait()
         yield faults
     finally:
@@ -477,9 +496,9 @@ async def test_a_consumer_that_never_returns_ends_after_its_time_and_delays_nobo
     began = time.monotonic()
     await other.send({"do": "echo", "n": 1})
     assert await other.count(1) == [{"echo": 1, "count": 1}]
-    assert time.monotonic() - began < 2
+    assert client.closed is None, "the answer comes while the first one hangs"
     assert await client.gone() == LOST
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25
     assert await refusal(world.hasty.port, "/ws/never/never1/") == 503
     # Python has cancelled the handler, and tells the consumer.
     await until(lambda: world.rows("disconnect", "hangs"), "the disconnect", 40)

@@ -39,12 +39,14 @@ protocol = "socket.io"
 #: A body of this many bytes is announced and not sent.
 MIB, PAYLOAD = 1 << 20, 1_000_000
 #: Longer than a client of these tests may stand still between its connection and its request.
-QUICK = {"CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "2s", "CHANNELGATE__SERVER__BODY_TIMEOUT": "2s"}
+QUICK = {"CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "6s", "CHANNELGATE__SERVER__BODY_TIMEOUT": "6s"}
+#: A polling session outlives a request that is late, and a group its last client.
+LASTING = {"CHANNELGATE__SOCKETIO__POLL_TIMEOUT": "60s", "CHANNELGATE__LAYER__LINGER": "60s"}
 
 
 @pytest.fixture(scope="module")
 def node(module_system):
-    return module_system.start_node(config=CONFIG, **QUICK)
+    return module_system.start_node(config=CONFIG, **QUICK, **LASTING)
 
 
 def head(method: str, path: str, *lines: str, length: int | None = None) -> bytes:
@@ -133,7 +135,7 @@ send = "event"
 async def test_the_latest_of_too_many_keys_have_no_room_and_the_client_is_closed(module_system):
     small = {"CHANNELGATE__SOCKET__OUTBOX": "50000", "CHANNELGATE__SOCKET__SEND_BUFFER": "4096"}
     # The grace is also the time that the client has to read its Close.
-    node = module_system.start_node(config=LATEST, CHANNELGATE__SERVER__DRAIN_GRACE="20s", **small)
+    node = module_system.start_node(config=LATEST, CHANNELGATE__SERVER__DRAIN_GRACE="60s", **small)
     stalled = await Raw.stalled(node.port, "/latest/")
     async with module_system.publisher() as publisher:
         for number in range(100):

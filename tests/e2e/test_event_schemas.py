@@ -215,6 +215,7 @@ async def test_every_event_of_parking_matches_its_schema(scene):
     # Groups have no order among each other.
     await client.wait(lambda client: "SM Lanang" in "".join(client.frames), "a sample")
     await client.wait(lambda client: "Abreeza Mall" in "".join(client.frames), "the other")
+    await client.wait(lambda client: "".join(client.frames).count('"type":"notification"') >= 11, "those of its user")
     assert (
         len(
             [

@@ -11,6 +11,7 @@ from rig.config import ROOMS
 from rig.demo import mint_person
 from rig.faults import Link, Readiness, Watched, standstill
 from rig.http import Http
+from rig.log import whole_log
 from rig.shop import stranger, user_ids
 from rig.system import LAYERS, System
 
@@ -18,6 +19,8 @@ from rig.system import LAYERS, System
 NOTICED = 5.0
 #: A connection that was cut is noticed at once.
 CUT_NOTICED = 1.0
+#: Where the other tests run at the same time, and the time is not what is tested.
+SOME_TIME = 30.0
 
 GAPS = """
 presets = ["feed"]
@@ -73,9 +76,9 @@ async def test_clients_that_ask_get_one_gap_notice_in_order(bus, sockets):
             await client.count(1)
     ready = Readiness(node)
     bus.redis.kill()
-    assert await ready.is_(503, 5) < CUT_NOTICED
+    await ready.is_(503, SOME_TIME)
     bus.restart_redis()
-    await ready.is_(200, 15)
+    await ready.is_(200, SOME_TIME)
     async with bus.publisher() as publisher:
         await publisher.group_send("broadcast", send_event("after"))
         await publisher.group_send("room", {"type": "said", "n": 1})
@@ -90,6 +93,14 @@ async def test_clients_that_ask_get_one_gap_notice_in_order(bus, sockets):
     for client in plain:
         assert client.closed is None
         await client.close()
+
+
+@pytest.mark.alone("bounds how soon an outage is noticed")
+async def test_a_connection_that_is_cut_is_noticed_at_once(bus):
+    node = bus.start_node()
+    ready = Readiness(node)
+    bus.redis.kill()
+    assert await ready.is_(503, 5) < CUT_NOTICED
 
 
 async def test_a_full_queue_is_reported_to_its_groups(system, sockets):
@@ -136,6 +147,7 @@ async def test_churn_and_idleness_make_no_false_gap(bus):
         ready = Readiness(node)
         await asyncio.gather(churn(), churn(), publish(), ready.stays(200, 15))
     assert await idle.count(sent) == [frame(number) for number in range(sent)]
+    await asyncio.to_thread(whole_log, node)
     body = (await Http(node.port).get("/metrics")).body.decode()
     # What docs/METRICS.md says of a healthy node.
     for name in ("gaps", "redis_reconnects", "redis_refusals", "presence_failures", "log_lines_dropped"):
@@ -186,7 +198,7 @@ async def test_with_one_of_two_servers_down_only_its_groups_are_refused_and_read
     answers = {await refusal(node.port, f"/room/{number}/") for number in range(12)}
     assert answers == {101, 503}
     system.redis.kill()
-    await Readiness(node).is_(503, 5)
+    await Readiness(node).is_(503, SOME_TIME)
 
 
 @pytest.fixture
@@ -262,10 +274,10 @@ async def test_a_failover_of_sentinel(bus, how):
     ready.begin()
     watched.fail(how)
     # Sentinel reports an old master that is still running once it has elected another.
-    noticed = await ready.is_(503, 9 if how == "demoted" else NOTICED)
+    noticed = await ready.is_(503, SOME_TIME)
     if how != "demoted":
         assert await refusal(node.port, "/ws/") == 503
-    recovered = await ready.is_(200, 30)
+    recovered = await ready.is_(200, SOME_TIME)
     assert (await Http(node.port).get("/health/live")).status == 200
     publisher = bus.layer.publisher(f"redis://{stack.LOOPBACK}:{watched.replica.port}/0")
     await every_event_arrives_once(publisher, asked, silent, [frame("before")], "reconnected")
@@ -295,9 +307,9 @@ async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how
     ready = [Readiness(node) for node in nodes]
     watched.fail(how)
     for one in ready:
-        await one.is_(503, NOTICED)
+        await one.is_(503, SOME_TIME)
     for one in ready:
-        await one.is_(200, 30)
+        await one.is_(200, SOME_TIME)
     connection = redis.Redis(port=watched.replica.port)
     # The cache: a token that only the new master has.
     await connection.set(":1:ws_token_after", 7, ex=60)
@@ -316,7 +328,7 @@ async def test_presence_cluster_and_cache_follow_a_failover(system, sockets, how
     late = await sockets.open(nodes[0].port, mint_person(stranger().id, person.role))
     del late
     await sockets.close(tab)
-    await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "the one who went to be missed", 30)
+    await watcher.wait(lambda: person.id in user_ids(watcher, "user_offline"), "the one who went to be missed")
     assert user_ids(watcher, "user_offline").count(person.id) == 1
     if how == "frozen":
         watched.master.signal(signal.SIGCONT)

@@ -4,6 +4,7 @@ The same script runs on Channelgate and on what it replaces: consumers under Dap
 """
 
 import asyncio
+import functools
 import json
 import threading
 
@@ -54,6 +55,10 @@ ok.reply = { event = "items", data = "{'board': args[0], 'items': result.body}" 
 """
 
 
+#: A call lasts for as long as the test does not permit its answer.
+PATIENT = {"CHANNELGATE__BACKEND__TIMEOUT": "60s"}
+
+
 class Items:
     """The service that has the items: each answer waits until the test permits it."""
 
@@ -91,7 +96,7 @@ def backend(items):
 def boards(module_system, database, backend):
     """Django under Daphne, and a node."""
     module_system.start_django(database, wait=False, BOARDS_URL=backend.url)
-    module_system.start_node(wait=False, config=CONFIG, CHANNELGATE_BACKEND_URL=backend.url)
+    module_system.start_node(wait=False, config=CONFIG, CHANNELGATE_BACKEND_URL=backend.url, **PATIENT)
     module_system.wait()
     return module_system
 
@@ -243,7 +248,7 @@ async def test_no_event_overtakes_a_snapshot_on_socketio(boards, socketio_server
 @pytest.mark.parametrize("has_notices", [True, False])
 async def test_more_events_than_may_wait_for_a_snapshot_are_a_gap_or_the_end(boards, backend, items, has_notices):
     """A client that asks gets the snapshot and a gap notice, another the close code 1013: both load the board again."""
-    env = {"CHANNELGATE__SOCKET__OUTBOX": "20000", "CHANNELGATE_BACKEND_URL": backend.url}
+    env = {"CHANNELGATE__SOCKET__OUTBOX": "20000", "CHANNELGATE_BACKEND_URL": backend.url, **PATIENT}
     node = boards.start_node(config=CONFIG, **env)
     items.permits.clear()
     witness = await Client.open(node.port, "/ws/boards/full/")
@@ -259,6 +264,10 @@ async def test_more_events_than_may_wait_for_a_snapshot_are_a_gap_or_the_end(boa
             assert (await client.gone())[0] == 1013
             assert client.frames == []
             assert boards.metric(node, "channelgate_closes_total", reason="held") == 1
+        else:
+            # The witness may be on another worker.
+            held = functools.partial(boards.metric, node, "channelgate_drops_total", reason="held")
+            await until(lambda: held() == 40, "all of them to be held and dropped")
         items.permits["full"].set()
         if has_notices:
             assert await client.count(2) == [{"board": "full", "items": ["full", "as it was"]}, {"gap": "held"}]

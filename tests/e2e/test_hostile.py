@@ -138,7 +138,7 @@ async def test_a_slow_reader_is_closed_with_1013_and_delays_no_other(system):
     node = system.start_node(
         CHANNELGATE__SOCKET__OUTBOX="262144",
         CHANNELGATE__SOCKET__SEND_BUFFER="65536",
-        CHANNELGATE__SERVER__DRAIN_GRACE="20s",  # also the time limit for reading its Close
+        CHANNELGATE__SERVER__DRAIN_GRACE="60s",  # also the time limit for reading its Close
     )
     quick = [await Client.open(node.port, "/ws/") for _ in range(5)]
     slow = [await Raw.open(node.port, "/ws/", limit=2**10) for _ in range(5)]
@@ -151,7 +151,9 @@ async def test_a_slow_reader_is_closed_with_1013_and_delays_no_other(system):
             # A client that reads gets everything at once, regardless of the others.
             for client in quick:
                 await client.count_of(number + 1)
-    assert system.metric(node, "channelgate_drops_total", reason="slow_client") >= 5
+    # Another worker may have one of them.
+    slow_ones = lambda: system.metric(node, "channelgate_drops_total", reason="slow_client")  # noqa: E731
+    await until(lambda: slow_ones() >= 5, "the slow ones to be closed")
     assert memory(node) - before < 32 << 20
     for client in quick:
         assert [frame["data"]["number"] for frame in client.json()] == list(range(60))
@@ -258,16 +260,16 @@ async def test_a_flood_of_messages_and_pings_disturbs_no_other(system, node):
 
 
 async def test_a_client_that_answers_no_ping_is_closed_and_one_that_does_stays(system):
-    node = system.start_node(CHANNELGATE__SOCKET__PING_INTERVAL="1s", CHANNELGATE__SOCKET__PING_TIMEOUT="1s")
+    node = system.start_node(CHANNELGATE__SOCKET__PING_INTERVAL="2s", CHANNELGATE__SOCKET__PING_TIMEOUT="5s")
     lives = await Client.open(node.port, "/ws/")
     dead = await Raw.open(node.port, "/ws/")
-    assert (await dead.read(5))[0] == PING
-    await dead.ended(8)
+    assert (await dead.read(30))[0] == PING
+    await dead.ended()
     dead.abort()
     for _ in range(2):
         # Another one comes and goes while the first, which answers, stays.
         raw = await Raw.open(node.port, "/ws/")
-        assert (await raw.read(5))[0] == PING
+        assert (await raw.read(30))[0] == PING
         raw.abort()
     assert lives.closed is None
     async with system.publisher() as publisher:

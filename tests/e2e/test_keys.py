@@ -39,8 +39,10 @@ class Audit:
             assert prefix is not None, f"a key of an unknown kind: {key}"
             self.seen.add(prefix)
             ttl = await self.connection.ttl(key)
-            if ttl == -1:
-                # Written and given its expiry in two commands of one batch: it may be checked in between.
+            for _ in range(100):
+                if ttl != -1:
+                    break
+                # Written and given its expiry in two commands: it may be checked in between.
                 await asyncio.sleep(0.1)
                 ttl = await self.connection.ttl(key)
             assert ttl != -1, f"a key without expiry: {key}"

@@ -68,6 +68,10 @@ def start(system, nodes: int = 1, proxies: str = "", config: str = CONFIG, **env
     return started[0] if nodes == 1 else started
 
 
+#: For a place that is given back: a busy machine may take this long, and nothing else gives one back so soon.
+FREE = 30
+
+
 def outcomes(system, outcome: str) -> float:
     return sum(system.metric(node, "channelgate_handshakes_total", outcome=outcome) for node in system.nodes)
 
@@ -90,7 +94,7 @@ async def test_an_address_has_a_limit_whatever_it_claims_to_be(system):
     # Any end of a connection makes room.
     await let_in[0].raw.frame(CLOSE, b"\x03\xe8")
     let_in[1].raw.abort()
-    await get_in(node.port, "/open/", 5, source="127.0.0.5")
+    await get_in(node.port, "/open/", FREE, source="127.0.0.5")
     await until(lambda: "is not in server.trusted_proxies" in node.log.read_text(), "the line about proxies")
     for one in (let_in[2], other):
         one.close()
@@ -110,13 +114,13 @@ async def test_an_upgraded_session_is_one_connection(system):
         pass
     assert (await knock(node.port, "/open/")).status == 429
     upgraded.raw.abort()
-    await get_in(node.port, "/open/", 5)
+    await get_in(node.port, "/open/", FREE)
     # A polling session, ended by its ping timeout or by its client, counts as one, too.
     await until(lambda: system.metric(node, "channelgate_connections") == 0, "the last one to leave")
     session = await Polling.open(node.port)
     assert (await knock(node.port, "/open/")).status == 429
     assert (await session.post(b"1")).status == 200
-    await get_in(node.port, "/open/", 5)
+    await get_in(node.port, "/open/", FREE)
 
 
 @pytest.mark.parametrize("nodes", [1, 3])
@@ -139,7 +143,7 @@ async def test_behind_nginx_clients_are_distinguished_and_cannot_spoof(system, n
     assert len(others) == 2 * nodes and refused.status == 429
     for one in [*let_in, *others]:
         one.close()
-    await get_in(port, path, 5, source="127.0.0.5")
+    await get_in(port, path, FREE, source="127.0.0.5")
 
 
 async def test_a_node_behind_an_untrusted_proxy_serves_all_clients_by_default(system):
@@ -162,7 +166,7 @@ def proxied(client: str, version: int = 1) -> bytes:
 @pytest.mark.parametrize("version", [1, 2])
 async def test_a_trusted_proxy_names_clients_by_the_proxy_protocol(system, version):
     # actix-http looks at its timer before it reads: a node without a core for so long answers 408 to a whole request.
-    env = {"CHANNELGATE__SERVER__PROXY_PROTOCOL": "true", "CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "3s"}
+    env = {"CHANNELGATE__SERVER__PROXY_PROTOCOL": "true", "CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "8s"}
     node = start(system, proxies="127.0.0.9", **env, **limits(connections_per_address=1))
     hop = {"source": "127.0.0.9"}
     held = await knock(node.port, "/open/", first=proxied("203.0.113.1", version), **hop)
@@ -182,7 +186,7 @@ async def test_a_trusted_proxy_names_clients_by_the_proxy_protocol(system, versi
     # And in time.
     raw = await Raw.tcp(node.port, local_addr=("127.0.0.9", 0))
     await raw.write(proxied("203.0.113.3", version)[:14])
-    await raw.ended(6)
+    await raw.ended()
     assert outcomes(system, "proxy_protocol") == 3
     for one in (held, other, itself):
         one.close()
@@ -213,7 +217,7 @@ async def test_a_user_has_a_limit_over_all_nodes(system):
     answer.close()
     assert (await knock(one.port, "/open/")).status == 101, "an anonymous client is not counted"
     held[0].raw.abort()
-    await get_in(two.port, "/mine/", 5, token=person.token)
+    await get_in(two.port, "/mine/", FREE, token=person.token)
     held[1].close()
 
 
@@ -242,7 +246,7 @@ async def test_the_limit_of_a_user_is_exact_with_concurrent_connections(system):
         assert len(let_in) == 5 and {answer.status for answer in answers} == {101, 429}
         for answer in let_in:
             answer.close()
-        await get_in(nodes[0].port, "/mine/", 5, token=token)
+        await get_in(nodes[0].port, "/mine/", FREE, token=token)
 
 
 async def test_socket_io_refuses_a_user_at_connect_and_counts_a_client_once(system):
@@ -267,7 +271,7 @@ async def test_socket_io_refuses_a_user_at_connect_and_counts_a_client_once(syst
     assert (await raw.read())[1] == b'430["hello"]'
     assert (await knock(two.port, "/mine/", token=token)).status == 429
     await raw.frame(TEXT, b"41")
-    await get_in(two.port, "/mine/", 5, token=token)
+    await get_in(two.port, "/mine/", FREE, token=token)
     raw.abort()
 
 
@@ -284,7 +288,7 @@ async def test_two_namespaces_that_connect_at_once_are_one_connection(system):
         answers = [(await raw.read())[1].decode() for _ in range(2)]
         assert all("sid" in answer for answer in answers), answers
         raw.abort()
-        await get_in(node.port, "/mine/", 5, token=token)
+        await get_in(node.port, "/mine/", FREE, token=token)
 
 
 async def test_the_real_client_learns_of_the_limit(system, sockets):
@@ -303,8 +307,9 @@ def scripts(system) -> int:
 
 @pytest.mark.parametrize("most", [0, 100])
 async def test_a_handshake_with_a_token_costs_one_exchange_with_redis_and_none_without_the_limit(system, most):
-    # Heartbeats are scripts, too.
+    # Heartbeats are scripts, too: there is one at the start, perhaps after the node is ready.
     node = start(system, **{"CHANNELGATE__CLUSTER__HEARTBEAT": "60s"}, **limits(connections_per_user=most))
+    await until(lambda: ":1" in stack.redis_command(system.redis.port, "ZCARD channelgate:nodes"), "the heartbeat")
     token = mint_person(7).token
     held = [await knock(node.port, "/mine/", token=token)]
     before = scripts(system)
@@ -329,13 +334,14 @@ async def test_while_redis_is_frozen_a_user_is_refused_in_time_and_no_permit_is_
     began = loop.time()
     # A consumer without groups, so that only the count needs Redis.
     answers = await asyncio.gather(*(knock(node.port, "/told/", token=other) for _ in range(10)))
-    assert loop.time() - began < 6
+    # In five seconds, and not when the admission has lasted for too long.
+    assert loop.time() - began < 13
     # The consumer closes those that it refuses: 1013 is its 503.
     assert {answer.status for answer in answers} == {101}
     assert {await answer.raw.close_code() for answer in answers} == {1013}
     assert system.metric(node, "channelgate_handshakes_total", outcome="unavailable") == len(answers)
     system.redis.signal(signal.SIGCONT)
-    await get_in(node.port, "/told/", 10, token=other)
+    await get_in(node.port, "/told/", FREE, token=other)
     refused = await knock(node.port, "/told/", token=token)
     assert await refused.raw.close_code() == 1013, "an open connection holds the only permit"
     held.close(), refused.close()
@@ -362,7 +368,8 @@ async def test_a_node_that_stops_gives_its_permits_back_at_once(system):
     held = await knock(one.port, "/mine/", token=token)
     assert (await knock(two.port, "/mine/", token=token)).status == 429
     assert one.stop() == 0
-    await get_in(two.port, "/mine/", 1, token=token)
+    # Its lease is a minute.
+    await get_in(two.port, "/mine/", FREE, token=token)
     held.close()
 
 
@@ -475,9 +482,11 @@ async def test_admission_has_one_deadline(system):
         loop = asyncio.get_running_loop()
         began = loop.time()
         late = await knock(node.port, "/slow/", token=token)
-        assert 0.6 < loop.time() - began < 3
+        # Far from the backend's own deadline.
+        assert 0.6 < loop.time() - began < 15
         assert late.status == 503 and "retry-after" in late.headers
-        assert outcomes(system, "timeout") == 1 and asked.is_set()
+        await until(asked.is_set, "the backend to be asked")
+        assert outcomes(system, "timeout") == 1
         raw, answer = await connect(node.port, token)
         assert answer == '44{"message":"Service unavailable"}'
         assert outcomes(system, "timeout") == 2
@@ -499,8 +508,9 @@ async def test_admission_has_one_deadline(system):
 
 async def test_connections_in_admission_count(system):
     async with silent_backend() as (backend, _):
-        env = {"CHANNELGATE_BACKEND_URL": f"http://127.0.0.1:{backend}/", "CHANNELGATE__SERVER__MAX_CONNECTIONS": "3"}
-        node = start(system, config=ADMISSION, **env, **limits(admission_timeout="2s"))
+        env = {"CHANNELGATE_BACKEND_URL": f"http://127.0.0.1:{backend}/", "CHANNELGATE__BACKEND__TIMEOUT": "30s"}
+        env["CHANNELGATE__SERVER__MAX_CONNECTIONS"] = "3"
+        node = start(system, config=ADMISSION, **env, **limits(admission_timeout="6s"))
         token = mint_person(7).token
         answers = await asyncio.gather(*(knock(node.port, "/slow/", token=token) for _ in range(12)))
         told = sorted(answer.body["detail"] for answer in answers)
@@ -518,7 +528,7 @@ async def test_a_silent_connection_is_closed(system):
     for sent in (b"", b"GET /open/ HT", b"GET /open/ HTTP/1.1\r\nHost: x\r\n"):
         raw = await Raw.tcp(node.port)
         await raw.write(sent)
-        await raw.ended(4)
+        await raw.ended()
     # One byte now and then does not help.
     raw = await Raw.tcp(node.port)
     loop = asyncio.get_running_loop()
@@ -529,19 +539,19 @@ async def test_a_silent_connection_is_closed(system):
             if raw.reader.at_eof():
                 break
             await asyncio.sleep(0.1)
-            assert loop.time() - began < 4
-    await raw.ended(2)
+            assert loop.time() - began < 15
+    await raw.ended()
 
 
 async def test_a_session_without_a_namespace_is_closed(system):
-    node = start(system, **{"CHANNELGATE__SOCKETIO__CONNECT_TIMEOUT": "1s"}, **limits(connections_per_address=2))
+    node = start(system, **{"CHANNELGATE__SOCKETIO__CONNECT_TIMEOUT": "5s"}, **limits(connections_per_address=2))
     raw = (await knock(node.port, SIO)).raw
     await raw.read()
     session = await Polling.open(node.port)
     assert (await knock(node.port, "/open/")).status == 429
-    assert await raw.close_code(5) == 1008
+    assert await raw.close_code() == 1008
     raw.writer.close()
-    answers = [await stay(node.port, "/open/", 5) for _ in range(2)]
+    answers = [await stay(node.port, "/open/", FREE) for _ in range(2)]
     assert (await session.get()).status in (200, 400)
     for answer in answers:
         answer.close()

@@ -13,7 +13,7 @@ from rig.client import Client, refusal, until
 from rig.engine import BASE, Polling, open_socket
 from rig.http import Http
 from rig.raw import CLOSE, TEXT, Raw, request
-from rig.system import API_KEY
+from rig.system import API_KEY, ONE_WORKER
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def behind(system):
     for path in paths:
         unix.start_node(system, path, wait=False, CHANNELGATE_ALLOWED_ORIGINS=stack.LOOPBACK)
     system.wait()
-    system.start_nginx(replace=unix.upstreams(paths, [0, 0]))
+    # Both have as many clients.
+    system.start_nginx(replace={**unix.upstreams(paths, [0, 0]), **ONE_WORKER})
     return system, paths
 
 

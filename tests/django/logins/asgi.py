@@ -1,6 +1,7 @@
 """The project's application, wrapped; in front of it, what counts the questions who a client is, and breaks them."""
 
 import asyncio
+import contextlib
 import json
 import os
 
@@ -20,12 +21,16 @@ CALM = {"status": 200, "delay": 0.0, "page": None}
 
 
 class Counted:
-    """`POST /mood/` sets the status, the delay and the page of the next answers; `GET /mood/` tells what was asked."""
+    """`POST /mood/` sets the status, the delay and the page of the next answers; `GET /mood/` tells what was asked.
+
+    A delay ends with its mood.
+    """
 
     def __init__(self, application):
         self.application = application
         self.asked = []
         self.mood = CALM
+        self.changed = asyncio.Event()
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http" or scope["path"] not in ("/mood/", "/channelgate/who_am_i"):
@@ -34,10 +39,14 @@ class Counted:
         if scope["path"] == "/mood/":
             if body:
                 self.mood = {**CALM, **json.loads(body)}
+                self.changed.set()
+                self.changed = asyncio.Event()
             return await answer(send, 200, {"asked": self.asked})
         self.asked.append(json.loads(body)["data"])
         mood = self.mood
-        await asyncio.sleep(mood["delay"])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(mood["delay"]):
+                await self.changed.wait()
         if mood["page"] is not None:
             return await answer(send, mood["status"], mood["page"].encode(), b"text/html")
         if mood["status"] != 200:

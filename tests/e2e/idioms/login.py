@@ -38,7 +38,7 @@ async def a_token_in_the_query(stage: Stage) -> None:
     await ben.got(item={"for": "Ben"})
 
 
-@scenario(5, breaks=('anonymous_for = "2s"', 'anonymous_for = "1h"'))
+@scenario(5, breaks=('anonymous_for = "10s"', 'anonymous_for = "1h"'))
 async def login_by_the_first_message(stage: Stage) -> None:
     silent = await stage.open("", label="silent")
     wrong = await stage.open("", label="wrong")

@@ -136,7 +136,8 @@ class Faults:
         return LAYERS["core"].publisher(redis_url or self.redis_url, capacity=10_000)
 
     async def open(self, node: stack.Part, room: str, who: str = "somebody", **options) -> Client:
-        return await Client.open(node.port, f"/ws/{room}/{who}/", **options)
+        # The node refuses a client in its own time.
+        return await Client.open(node.port, f"/ws/{room}/{who}/", **{"open_timeout": 70, **options})
 
     async def metric(self, node: stack.Part, name: str, **labels: str) -> float:
         """The sum of the series with this name and these labels."""

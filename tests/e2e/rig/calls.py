@@ -41,7 +41,7 @@ class OverWorker:
         reply_channel = await self.layer.new_channel()
         call = {"type": "channelgate.call", "id": str(uuid.uuid4()), "reply_channel": reply_channel}
         await self.layer.send(stack.WORKER, {**call, **call_of(action, data, user)})
-        answer = await in_time(10, self.layer.receive(reply_channel))
+        answer = await in_time(30, self.layer.receive(reply_channel))
         assert (answer["type"], answer["id"]) == ("channelgate.answer", call["id"])
         return answer["status"], answer["body"]
 

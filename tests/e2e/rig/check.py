@@ -41,7 +41,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     return Verdict(done.returncode, done.stdout, done.stderr)
 

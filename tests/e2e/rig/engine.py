@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 
+from .client import DEADLINE
 from .http import Http, Reply
 from .raw import BINARY, CLOSE, PING, TEXT, Raw
 
@@ -58,7 +59,7 @@ async def open_socket(port: int, join: bool = True) -> Raw:
     return raw
 
 
-async def end_of(raw: Raw, deadline: float = 10) -> str | None:
+async def end_of(raw: Raw, deadline: float = DEADLINE) -> str | None:
     """How it ends: "close" by a Close frame, "cut" without one; None if it still answers WebSocket pings."""
     with contextlib.suppress(ConnectionError):
         await raw.frame(PING, b"still?")

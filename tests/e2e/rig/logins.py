@@ -59,12 +59,12 @@ auth = ["django"]
 name = "free"
 path = "/ws/free/"
 django = ["connect", "receive"]
-anonymous_for = "1s"
+anonymous_for = "6s"
 
 [[consumer]]
 name = "first"
 path = "/ws/first/"
-anonymous_for = "1s"
+anonymous_for = "6s"
 reject = {{ close = 4008, reason = "log in first", send = "{{'bye': query.n}}" }}
 [consumer.on_message.login.call]
 action = "login"
@@ -118,7 +118,7 @@ class Logins:
             "CHANNELGATE_API_KEY": API_KEY,
             "CHANNELGATE_BACKEND_URL": f"http://{stack.LOOPBACK}:{self.port}/channelgate",
             "CHANNELGATE_BACKEND_SECRET": stack.BACKEND_SECRET,
-            "CHANNELGATE__BACKEND__TIMEOUT": "3s",
+            "CHANNELGATE__BACKEND__TIMEOUT": "10s",
             "RUST_LOG": "debug",
             **QUICK_DRAIN,
             **env,
@@ -157,7 +157,7 @@ class Logins:
         assert reply.status == 204, reply.body
 
     async def mood(self, **mood) -> None:
-        """How the next questions are answered: `status`, `delay`, `page` instead of JSON."""
+        """How the next questions are answered, and when those that wait: `status`, `delay`, `page` instead of JSON."""
         await self.site.post("/mood/", data=mood)
 
     async def asked(self, session: str | None = None) -> int:

@@ -9,6 +9,7 @@ import struct
 
 import stack
 
+from .client import DEADLINE
 from .deadline import in_time
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -49,7 +50,7 @@ class Raw:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def head(self, deadline: float = 10) -> tuple[int, dict[str, str]]:
+    async def head(self, deadline: float = DEADLINE) -> tuple[int, dict[str, str]]:
         """Reads the head of an HTTP response."""
         text = (await in_time(deadline, self.reader.readuntil(b"\r\n\r\n"))).decode("latin-1")
         first, *lines = text.strip().split("\r\n")
@@ -62,7 +63,7 @@ class Raw:
         """Writes one frame."""
         await self.write(encode(opcode, payload, fin=fin, mask=mask, rsv=rsv))
 
-    async def read(self, deadline: float = 10) -> tuple[int, bytes]:
+    async def read(self, deadline: float = DEADLINE) -> tuple[int, bytes]:
         """Reads one frame: opcode and payload."""
         async with asyncio.timeout(deadline):
             first, second = await self.reader.readexactly(2)
@@ -73,7 +74,7 @@ class Raw:
                 (length,) = struct.unpack("!Q", await self.reader.readexactly(8))
             return first & 0x0F, await self.reader.readexactly(length)
 
-    async def close_code(self, deadline: float = 30) -> int | None:
+    async def close_code(self, deadline: float = DEADLINE) -> int | None:
         """Reads up to a Close frame and returns its code; None if the connection ends without one. The deadline is for
         all of it.
         """
@@ -86,7 +87,7 @@ class Raw:
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
-    async def ended(self, deadline: float = 30) -> None:
+    async def ended(self, deadline: float = DEADLINE) -> None:
         """Waits until the other side has closed the connection."""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(deadline):

@@ -163,7 +163,7 @@ class PySocket(Socket):
         self.client.on("connect_error", self._refused, namespace=namespace)
         self.client.on("disconnect", lambda reason: self._note(self.disconnects, reason), namespace=namespace)
         with contextlib.suppress(socketio.exceptions.ConnectionError):
-            await self.client.connect(url, auth=auth, namespaces=[namespace], transports=transports, wait_timeout=10)
+            await self.client.connect(url, auth=auth, namespaces=[namespace], transports=transports, wait_timeout=25)
 
     def _connected(self) -> None:
         self.transports.append(self.client.transport())

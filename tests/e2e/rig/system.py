@@ -26,6 +26,9 @@ QUICK_DRAIN = {
     "CHANNELGATE__SERVER__DRAIN_PERIOD": "200ms",
     "CHANNELGATE__SERVER__DRAIN_GRACE": "1s",
 }
+#: nginx with a single worker. Of several, each counts the connections of the nodes for itself, so clients that come to
+#: different workers may all be passed on to the same node.
+ONE_WORKER = {"worker_processes auto;": "worker_processes 1;"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -149,6 +149,7 @@ SCENARIOS = [
             Send("carl", b"bytes are nothing to it"),
             Send("dora", {"message": "raw too"}),
             Frames("carl", 2),
+            Frames("dora", 2),
             Open("self", "/ws/chat/thread/carl/"),
         ],
         events={"thread_carl_dora": 2},
