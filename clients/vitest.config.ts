@@ -48,7 +48,7 @@ const react18 = [
 ];
 
 /** On a busy machine a page may need a while. */
-const patient = { expect: { poll: { timeout: 10_000 } }, testTimeout: 60_000, hookTimeout: 60_000 };
+const patient = { expect: { poll: { timeout: 20_000 } }, testTimeout: 120_000, hookTimeout: 120_000 };
 
 /** Tests in Node run first, those in browsers afterwards: the processors are two. */
 const node = (name: string, include: string, more: { globalSetup?: string[] } = {}) => ({

@@ -128,9 +128,18 @@ impl Cluster {
         };
         let heartbeat = redis.membership.lease.heartbeat;
         let beats = Arc::clone(&redis.membership).run((address, listening), self.started, self.metrics.clone());
-        let questions = Arc::clone(&redis.control).listen(heartbeat, responder);
+        let questions = Arc::clone(&redis.control).listen(heartbeat, responder, Arc::clone(&redis.membership));
         let tasks = [tokio::spawn(beats), tokio::spawn(questions)];
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
+    }
+
+    /// Whether this node is not part of the cluster yet: others cannot ask it, or it does not know the orders of before its
+    /// start, and refuses tokens.
+    pub fn is_starting(&self) -> bool {
+        match &self.redis {
+            Some(redis) => !redis.control.has_caught_up(),
+            None => self.alone.get().is_none(),
+        }
     }
 
     /// What keeps the nodes from working together: heartbeats that Redis refuses, or another node at this one's
@@ -229,13 +238,14 @@ impl Cluster {
 
     /// Leaves the cluster; bounded in time.
     pub async fn stop(&self) {
-        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            task.abort();
-        }
+        // First: a heartbeat that is aborted on its way may still arrive.
         if let Some(redis) = &self.redis
             && let Err(error) = redis.membership.resign().await
         {
             log::warn!("this node stays registered until its lease ends: {error}");
+        }
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            task.abort();
         }
     }
 }

@@ -26,7 +26,8 @@ use indexmap::IndexMap;
 use redis::{Commands, Connection};
 use redis_server::{RedisServer, free_port};
 
-const DEADLINE: Duration = Duration::from_millis(500);
+/// For a Redis that answers, on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 fn config(change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config {
@@ -136,7 +137,11 @@ async fn an_unreachable_redis_refuses_no_token_and_is_used_again_at_once() {
 #[tokio::test]
 async fn a_redis_that_does_not_answer_costs_no_more_than_the_deadline() {
     let server = RedisServer::start();
-    let node = node(&server.url(), |config| config.cache.pool = 2);
+    let deadline = Duration::from_secs(1);
+    let node = node(&server.url(), |config| {
+        config.cache.pool = 2;
+        config.cache.timeout = Span(deadline);
+    });
     let token = issue(&node).await.unwrap();
     server.freeze();
     let started = Instant::now();
@@ -144,7 +149,8 @@ async fn a_redis_that_does_not_answer_costs_no_more_than_the_deadline() {
     let took = started.elapsed();
     server.thaw();
     assert!(results.iter().all(|result| matches!(result, Err(AuthError::Unavailable { .. }))), "{results:?}");
-    assert!(took < DEADLINE * 4, "{took:?}");
+    // One after the other on two connections they would take ten times as long.
+    assert!(took < deadline * 8, "{took:?}");
     assert!(connect(&node, &token).await.is_ok());
 }
 

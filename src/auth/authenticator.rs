@@ -8,7 +8,12 @@
 
 mod keys;
 
-use std::{collections::HashSet, fmt, sync::Arc, time::SystemTime};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use arc_swap::ArcSwap;
 
@@ -77,8 +82,8 @@ impl Authenticator {
         }
     }
 
-    /// Users or tokens were disconnected: Django is asked about them anew.
-    pub fn forget(&self, principals: &HashSet<Fingerprint>) {
+    /// Users or tokens were disconnected, each at its time: Django is asked about them anew.
+    pub fn forget(&self, principals: &HashMap<Fingerprint, Instant>) {
         if let Some(django) = &self.django {
             django.forget(principals);
         }

@@ -3,7 +3,7 @@
 //! In: fingerprints with the time at which their tokens expire. Out: whether a token is among them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
@@ -47,17 +47,26 @@ impl Revocations {
         self.unread.send_replace(false);
     }
 
-    /// Revokes the token from now until `end`.
-    pub fn add(&self, token: Fingerprint, end: SystemTime) {
+    /// Revokes the token from now until `end`; returns whether it was not revoked until now.
+    pub fn add(&self, token: Fingerprint, end: SystemTime) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let known = &mut *known;
+        let now = SystemTime::now();
         if known.ends.len() >= known.sweep_at {
-            let now = SystemTime::now();
             known.ends.retain(|_, end| *end > now);
             known.sweep_at = (known.ends.len() * 2).max(FIRST_SWEEP);
         }
-        let entry = known.ends.entry(token).or_insert(end);
-        *entry = end.max(*entry);
+        match known.ends.entry(token) {
+            Entry::Vacant(new) => {
+                new.insert(end);
+                true
+            }
+            Entry::Occupied(mut known) => {
+                let had_ended = *known.get() <= now;
+                *known.get_mut() = end.max(*known.get());
+                had_ended
+            }
+        }
     }
 
     /// Checks that a token is not revoked.
@@ -89,9 +98,10 @@ mod tests {
     async fn a_token_is_refused_until_it_would_have_expired() {
         let revocations = Revocations::default();
         let (one, two) = (Fingerprint::of_jti("one"), Fingerprint::of_jti("two"));
-        revocations.add(one, later(60));
-        revocations.add(one, SystemTime::UNIX_EPOCH);
-        revocations.add(two, SystemTime::UNIX_EPOCH);
+        assert!(revocations.add(one, later(60)));
+        assert!(!revocations.add(one, SystemTime::UNIX_EPOCH));
+        assert!(revocations.add(two, SystemTime::UNIX_EPOCH));
+        assert!(revocations.add(two, SystemTime::UNIX_EPOCH), "it had ended");
         assert_eq!(revocations.check(one).await, Err(AuthError::Revoked));
         assert_eq!(revocations.check(two).await, Ok(()));
         revocations.expect();

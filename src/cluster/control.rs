@@ -7,21 +7,24 @@
 use std::{
     collections::{BTreeSet, HashMap},
     future::pending,
+    pin::pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout, timeout_at},
+    sync::{mpsc, watch},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::{
-    Answer, Answers, ClusterError, Disconnect, InvalidOrder, NodeId, Query, Responder, group_order, record::Record,
+    Answer, Answers, ClusterError, Disconnect, InvalidOrder, NodeId, Query, Responder, group_order,
+    membership::{Joined, Membership},
+    record::Record,
 };
 use crate::{
     event::GroupOrder,
@@ -45,6 +48,13 @@ const ANSWERED: Duration = Duration::from_secs(30);
 
 /// Larger orders are not read, in bytes.
 const MAX_ORDER: usize = 32 << 10;
+
+/// Why a connection is given up.
+const LATE: &str = "no answer in time";
+
+/// A new channel looks into the record once more after this time: a node that heard an order just before the channel was
+/// there writes it a moment later.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Probes that may be missing before the subscription counts as dead.
 const MISSED_PROBES: u64 = 3;
@@ -75,6 +85,7 @@ pub(super) struct Control {
     pool: Arc<RedisPool>,
     record: Arc<Record>,
     responder: OnceLock<Arc<dyn Responder>>,
+    caught_up: AtomicBool,
     asked: AtomicU64,
     waiting: Mutex<HashMap<u64, mpsc::UnboundedSender<(NodeId, Answer)>>>,
     metrics: Metrics,
@@ -82,13 +93,19 @@ pub(super) struct Control {
 
 impl Control {
     pub fn new(id: NodeId, pool: Arc<RedisPool>, record: Arc<Record>, metrics: Metrics) -> Self {
-        let (responder, asked, waiting) = (OnceLock::new(), AtomicU64::new(0), Mutex::default());
-        Self { id, pool, record, responder, asked, waiting, metrics }
+        let (responder, caught_up) = (OnceLock::new(), AtomicBool::new(false));
+        let (asked, waiting) = (AtomicU64::new(0), Mutex::default());
+        Self { id, pool, record, responder, caught_up, asked, waiting, metrics }
     }
 
     /// What answers for this node; `None` while it starts.
     pub fn responder(&self) -> Option<&Arc<dyn Responder>> {
         self.responder.get()
+    }
+
+    /// Whether it has heard of the orders that were given before this node started.
+    pub fn has_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire)
     }
 
     /// Asks every node of `live`, this one included.
@@ -164,13 +181,15 @@ impl Control {
     }
 
     /// Listens forever, one connection after another.
-    pub async fn listen(self: Arc<Self>, heartbeat: Duration, responder: Arc<dyn Responder>) {
+    pub async fn listen(
+        self: Arc<Self>,
+        heartbeat: Duration,
+        responder: Arc<dyn Responder>,
+        membership: Arc<Membership>,
+    ) {
         let _ = self.responder.set(responder);
-        let control = &self;
-        let establish = || async move {
-            let late = |_| Err("no answer in time".to_owned());
-            timeout(CONNECT, control.begin()).await.map_or_else(late, |begun| begun.map_err(|error| error.to_string()))
-        };
+        let (control, membership) = (&self, &*membership);
+        let establish = || control.begin(membership);
         let serve = |channel, again| async move {
             if again {
                 control.metrics.reconnected();
@@ -184,18 +203,39 @@ impl Control {
     }
 
     /// Subscribes, and then catches up with missed orders.
-    async fn begin(&self) -> Result<Channel, ClusterError> {
-        let channel = self.subscribe().await.map_err(|error| ClusterError(one_line(&error)))?;
+    async fn begin(self: &Arc<Self>, membership: &Membership) -> Result<Channel, String> {
+        let subscribed = timeout(CONNECT, self.subscribe(membership.joined())).await.map_err(|_| LATE.to_owned())?;
+        let mut channel = subscribed.map_err(|error| one_line(&error))?;
+        // The others ask a node that they know; so the record is read again if it becomes known later.
+        let _ = channel.joined.wait_for(|joined| joined.tried).await;
+        match self.catch_up().await {
+            Ok(()) => Ok(channel),
+            Err(reason) => {
+                self.hear_out(&mut channel);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Carries out the recorded orders.
+    async fn catch_up(&self) -> Result<(), String> {
+        let caught_up = timeout(CONNECT, self.learn()).await.map_err(|_| LATE.to_owned())?;
+        caught_up.map_err(|error| error.to_string())?;
+        self.caught_up.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn learn(&self) -> Result<(), ClusterError> {
         let recorded = self.record.read().await?;
         let group_orders = self.record.read_group_orders().await?;
         if let Some(responder) = self.responder.get() {
             responder.learn(recorded).await;
             responder.learn_group_orders(group_orders).await;
         }
-        Ok(channel)
+        Ok(())
     }
 
-    async fn subscribe(&self) -> redis::RedisResult<Channel> {
+    async fn subscribe(&self, joined: watch::Receiver<Joined>) -> redis::RedisResult<Channel> {
         let (sender, messages) = mpsc::unbounded_channel();
         // Messages that arrive before this node has caught up are queued.
         let hear = move |message: Published<'_>| {
@@ -205,23 +245,55 @@ impl Control {
         subscription
             .subscribe(&[format!("{CONTROL}{}", self.id), DISCONNECT.to_owned(), GROUP_ORDERS.to_owned()])
             .await?;
-        Ok(Channel { subscription, messages })
+        Ok(Channel { subscription, messages, joined })
     }
 
     /// Serves the channel; returns why it ended.
     async fn serve(self: &Arc<Self>, mut channel: Channel, heartbeat: Duration) -> String {
+        let reason = self.serve_until_lost(&mut channel, heartbeat).await;
+        self.hear_out(&mut channel);
+        reason
+    }
+
+    /// An order that was heard is nowhere else: not even in the record, which a node writes when it carries one out.
+    fn hear_out(self: &Arc<Self>, channel: &mut Channel) {
+        while let Ok((heard_on, payload)) = channel.messages.try_recv() {
+            self.hear(&heard_on, &payload);
+        }
+    }
+
+    /// Handles what was heard; returns the number if it is a probe.
+    fn hear(self: &Arc<Self>, heard_on: &HeardOn, payload: &[u8]) -> Option<u64> {
+        match heard_on {
+            HeardOn::Disconnect => self.ordered(payload),
+            HeardOn::GroupOrders => self.group_ordered(payload),
+            HeardOn::Control => return self.take(payload),
+        }
+        None
+    }
+
+    async fn serve_until_lost(self: &Arc<Self>, channel: &mut Channel, heartbeat: Duration) -> String {
         let (lost, probe, mut beat) = (channel.subscription.lost(), Probe::default(), beats(heartbeat));
+        let (mut again, mut is_due) = (pin!(sleep(AGAIN)), true);
         loop {
             tokio::select! {
-                Some((heard_on, payload)) = channel.messages.recv() => match heard_on {
-                    HeardOn::Disconnect => self.ordered(&payload),
-                    HeardOn::GroupOrders => self.group_ordered(&payload),
-                    HeardOn::Control => {
-                        if let Some(number) = self.take(&payload) {
-                            probe.arrived(number);
-                        }
+                Some((heard_on, payload)) = channel.messages.recv() => {
+                    if let Some(number) = self.hear(&heard_on, &payload) {
+                        probe.arrived(number);
                     }
-                },
+                }
+                Ok(()) = channel.joined.changed() => {
+                    // The others did not ask this node until now.
+                    if let Err(reason) = self.catch_up().await {
+                        return reason;
+                    }
+                }
+                () = &mut again, if is_due => {
+                    is_due = false;
+                    if let Err(reason) = self.catch_up().await {
+                        return reason;
+                    }
+                }
                 () = lost.notified() => return "the connection was closed".to_owned(),
                 _ = beat.tick() => {
                     let missed = probe.missed();
@@ -355,6 +427,8 @@ impl Control {
 struct Channel {
     subscription: Subscription,
     messages: mpsc::UnboundedReceiver<(HeardOn, Box<[u8]>)>,
+    /// Whether the others know this node.
+    joined: watch::Receiver<Joined>,
 }
 
 /// A channel that the node listens to.

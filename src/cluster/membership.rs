@@ -11,7 +11,10 @@ use std::{
 };
 
 use redis::{Script, aio::MultiplexedConnection};
-use tokio::time::sleep;
+use tokio::{
+    sync::{RwLock, watch},
+    time::sleep,
+};
 
 use super::{ClusterError, Listening, NodeFacts, NodeId};
 use crate::{
@@ -34,8 +37,20 @@ pub(super) struct Membership {
     pool: Arc<RedisPool>,
     beat: Script,
     known: Mutex<KnownNodes>,
+    joined: watch::Sender<Joined>,
+    /// Read while a heartbeat is under way.
+    beating: RwLock<()>,
     /// Its holder looks up unknown ids; the others wait for the result.
     look_up: tokio::sync::Mutex<LookUp>,
+}
+
+/// How this node has become one of the live nodes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Joined {
+    /// Whether it has tried.
+    pub tried: bool,
+    /// How often: others do not ask a node whose lease has ended.
+    pub times: u64,
 }
 
 /// The last look-up: when it began, and its error.
@@ -62,6 +77,8 @@ impl Membership {
             pool,
             beat: Script::new(include_str!("beat.lua")),
             known: Mutex::default(),
+            joined: watch::Sender::default(),
+            beating: RwLock::default(),
             look_up: tokio::sync::Mutex::default(),
         }
     }
@@ -82,17 +99,23 @@ impl Membership {
                     Some(address) => Arc::clone(address),
                     None => Arc::clone(address.insert(self.reachable(&listening).await?)),
                 };
-                self.beat(NodeFacts { address, started, connections: metrics.connections.get() }).await
+                self.beat(NodeFacts { address, started, connections: metrics.connections.get() }).await.map(drop)
             };
             let failure = sent.await.err().map(|error| error.to_string());
             if let Some(error) = &failure {
                 warn_bounded!("the heartbeat failed: {error}");
             }
             self.with(|known| known.failure = failure);
+            self.joined.send_if_modified(|joined| !std::mem::replace(&mut joined.tried, true));
             if let Some(double) = self.double() {
                 warn_bounded!("{double}");
             }
         }
+    }
+
+    /// Changes when this node has become one of the live nodes.
+    pub fn joined(&self) -> watch::Receiver<Joined> {
+        self.joined.subscribe()
     }
 
     /// What keeps the nodes from working together, although this one may serve its clients.
@@ -152,17 +175,22 @@ impl Membership {
         Ok(SocketAddr::new(ip, listening.port()).to_string().into())
     }
 
-    /// Sends this node's heartbeat with these facts, and reads the live nodes.
-    async fn beat(&self, facts: NodeFacts) -> Result<(), ClusterError> {
+    /// Sends this node's heartbeat with these facts, and returns the live nodes as of it.
+    async fn beat(&self, facts: NodeFacts) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
+        let _beating = self.beating.read().await;
+        if self.with(|known| known.resigned) {
+            return Err(left());
+        }
         let text = serde_json::to_string(&facts).map_err(|error| ClusterError(error.to_string()))?;
         self.with(|known| known.facts = Some(facts));
         let (id, lease) = (&self.lease.node, millis(self.lease.length()));
         let mut call = self.beat.prepare_invoke();
         call.key(NODES).key(format!("{NODE}{id}")).arg(id).arg(lease).arg(text).arg(NODE);
-        let answer: Vec<(String, String)> = self.pool.invoke(&call).await?;
-        let nodes = answer.into_iter().filter_map(|(id, facts)| {
+        let answer: Vec<String> = self.pool.invoke(&call).await?;
+        let (is_new, listed) = answer.split_first().map_or((false, &[][..]), |(first, rest)| (first == "1", rest));
+        let nodes = listed.chunks_exact(2).filter_map(|pair| {
             // A node of another version may have more fields, but not fewer.
-            Some((NodeId::from(id.as_str()), serde_json::from_str(&facts).ok()?))
+            Some((NodeId::from(pair[0].as_str()), serde_json::from_str(&pair[1]).ok()?))
         });
         let nodes: BTreeMap<NodeId, NodeFacts> = nodes.collect();
         self.with(|known| {
@@ -174,16 +202,19 @@ impl Membership {
             for id in nodes.keys().filter(|id| is_double(id)) {
                 known.doubles.entry(id.clone()).or_insert_with(Instant::now);
             }
-            known.nodes = nodes;
+            known.nodes.clone_from(&nodes);
             known.at = Some(Instant::now());
         });
-        Ok(())
+        if is_new {
+            self.joined.send_modify(|joined| joined.times += 1);
+        }
+        Ok(nodes)
     }
 
     /// The live nodes.
     pub async fn nodes(&self) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
-        self.refresh().await?;
-        Ok(self.with(|known| known.nodes.clone()))
+        // Not those of another heartbeat, which may be answered late and know less.
+        self.refresh().await
     }
 
     /// The addresses of the live nodes, for a program outside the cluster.
@@ -220,21 +251,23 @@ impl Membership {
             sleep(LOOK_UP.saturating_sub(began.elapsed())).await;
         }
         let began = Instant::now();
-        let result = self.refresh().await;
+        let result = self.refresh().await.map(drop);
         look_up.0 = Some((began, result.clone()));
         result.map(|()| self.with(|known| address(known)))
     }
 
-    async fn refresh(&self) -> Result<(), ClusterError> {
-        match self.with(|known| known.facts.clone().filter(|_| !known.resigned)) {
+    async fn refresh(&self) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
+        match self.with(|known| known.facts.clone()) {
             Some(facts) => self.beat(facts).await,
-            None => Err(ClusterError("this node is not part of the cluster now".to_owned())),
+            None => Err(left()),
         }
     }
 
     /// Removes this node from the live nodes.
     pub async fn resign(&self) -> Result<(), ClusterError> {
         self.with(|known| known.resigned = true);
+        // A heartbeat on its way would register it again. It is bounded in time.
+        drop(self.beating.write().await);
         let (mut commands, id) = (redis::pipe(), &self.lease.node);
         commands.zrem(NODES, id).ignore().del(format!("{NODE}{id}")).ignore();
         Ok(self.pool.exchange(&commands).await?)
@@ -243,4 +276,8 @@ impl Membership {
     fn with<T>(&self, work: impl FnOnce(&mut KnownNodes) -> T) -> T {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn left() -> ClusterError {
+    ClusterError("this node is not part of the cluster now".to_owned())
 }

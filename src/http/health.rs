@@ -64,11 +64,22 @@ pub async fn ready(
     if draining.is_draining() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, "draining", Some("the node is stopping"));
     }
-    match (registry.layer().readiness(), cluster.trouble()) {
+    match (readiness(&registry, &cluster), cluster.trouble()) {
         (Readiness::Ready, None) => answer(StatusCode::OK, "ready", None),
         (Readiness::Ready, Some(trouble)) => answer(StatusCode::OK, "degraded", Some(&trouble)),
         (Readiness::Degraded(reason), _) => answer(StatusCode::OK, "degraded", Some(&reason)),
         (Readiness::NotReady(reason), _) => answer(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(&reason)),
+    }
+}
+
+/// Whether events arrive, and new connections are accepted: at its start a node refuses tokens until it knows which are
+/// revoked. Other trouble of the nodes takes none of them out.
+fn readiness(registry: &Registry, cluster: &Cluster) -> Readiness {
+    match registry.layer().readiness() {
+        Readiness::Ready | Readiness::Degraded(_) if cluster.is_starting() && cluster.trouble().is_none() => {
+            Readiness::NotReady("the node is starting, and does not know the orders of before yet".to_owned())
+        }
+        known => known,
     }
 }
 
@@ -86,8 +97,9 @@ pub async fn metrics(
     metrics: web::Data<Metrics>,
     registry: web::Data<Registry>,
     draining: web::Data<Draining>,
+    cluster: web::Data<Cluster>,
 ) -> HttpResponse {
-    metrics.set_ready(!draining.is_draining() && !matches!(registry.layer().readiness(), Readiness::NotReady(_)));
+    metrics.set_ready(!draining.is_draining() && !matches!(readiness(&registry, &cluster), Readiness::NotReady(_)));
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = Format::asked_for(accept);
     // Not on the worker's thread: it reads /proc, and deliveries must not wait.

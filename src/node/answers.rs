@@ -1,7 +1,7 @@
 //! How this node answers questions of the cluster.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -120,8 +120,9 @@ impl NodeResponder {
 
     async fn disconnect(&self, orders: Vec<(Disconnect, Instant)>) -> Answer {
         let mut disconnections = Vec::with_capacity(orders.len());
-        let mut principals = HashSet::new();
-        for (order, until) in orders {
+        let mut principals = HashMap::new();
+        for (order, mut until) in orders {
+            let mut is_new = true;
             let ending = order.ending();
             let target = match &order.target {
                 Target::User(id) => DisconnectTarget::Principal(Fingerprint::of_user(id)),
@@ -129,12 +130,16 @@ impl NodeResponder {
                 Target::Fingerprint(token) => {
                     // Refuse them from now on, then end the open ones: none can connect in between.
                     let end = order.refused_until().unwrap_or_else(SystemTime::now);
-                    self.authenticator.revocations().add(*token, end);
+                    // One that is revoked already, as the record says again at each look, is asked about by nobody.
+                    is_new = self.authenticator.revocations().add(*token, end);
+                    // A handshake that began a moment ago may have been checked just before.
+                    until = Instant::now();
                     DisconnectTarget::Principal(*token)
                 }
             };
-            if let DisconnectTarget::Principal(principal) = target {
-                principals.insert(principal);
+            if let (DisconnectTarget::Principal(principal), true) = (&target, is_new) {
+                let last = principals.entry(*principal).or_insert(until);
+                *last = until.max(*last);
             }
             disconnections.push(Disconnection { target, until, ending });
         }

@@ -45,9 +45,10 @@ impl Node {
         }
         let RunningServer { server, handle, listening, file } = server::start(self.services(), given)
             .with_context(|| format!("cannot listen on {}", self.config.server.listen))?;
-        self.announce(&listening);
         let server = actix_rt::spawn(server);
-        self.cluster.start(listening, Arc::new(self.answers()));
+        self.cluster.start(listening.clone(), Arc::new(self.answers()));
+        // Last: who reads it may ask at once.
+        self.announce(&listening);
         self.watch_tokens();
         actix_rt::spawn(systemd::started(Arc::clone(&self.layer)));
         actix_rt::spawn(systemd::watched(Arc::clone(&self.dispatcher)));

@@ -112,6 +112,12 @@ impl ConnectionLimits {
     }
 }
 
+/// The index of a connection that is not in its roster and does not count as open.
+const NOWHERE: u32 = u32::MAX;
+
+/// That of one that counts already, because its client is about to learn that it is open.
+const COUNTED: u32 = u32::MAX - 1;
+
 /// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -173,7 +179,7 @@ impl Connection {
             unanswered: Cell::new(0),
             close_code: Cell::new(0),
             heard: Cell::new(0),
-            index: Cell::new(u32::MAX),
+            index: Cell::new(NOWHERE),
             permits: Cell::default(),
         })
     }
@@ -206,7 +212,18 @@ impl Connection {
         }
     }
 
+    /// It counts as open from now on, before its client learns of it: who asks then for the number of connections must not
+    /// miss it.
+    pub(super) fn count(&self) {
+        if self.index.get() == NOWHERE {
+            self.index.set(COUNTED);
+            self.connections.metrics().connections.inc();
+            self.limits.open.inc();
+        }
+    }
+
     fn enter(self: &Rc<Self>) {
+        self.count();
         if self.state.get() == State::Pending {
             self.state.set(State::Open);
         }
@@ -368,7 +385,12 @@ impl Connection {
         self.state.set(State::Gone);
         self.connections.metrics().dropped(DropReason::Closed, self.outbox.take().discard_all());
         *self.waker.borrow_mut() = None;
-        self.connections.leave(self.index.replace(u32::MAX));
+        let index = self.index.replace(NOWHERE);
+        if index != NOWHERE {
+            self.connections.leave(index);
+            self.connections.metrics().connections.dec();
+            self.limits.open.dec();
+        }
         drop(self.permits.take());
         let handler = self.handler.borrow_mut().take();
         if let Some(handler) = handler {

@@ -157,8 +157,6 @@ impl Connections {
     }
 
     pub(super) fn enter(&self, connection: Rc<Connection>) -> u32 {
-        self.metrics.connections.inc();
-        connection.limits().open.inc();
         if let Some(heartbeat) = &connection.limits().heartbeat {
             let mut known = self.heartbeats.borrow_mut();
             if !known.contains(&heartbeat.every) {
@@ -170,10 +168,8 @@ impl Connections {
 
     pub(super) fn leave(&self, index: u32) {
         let mut connections = self.all.borrow_mut();
-        if let Some(connection) = connections.try_remove(index as usize) {
-            self.metrics.connections.dec();
-            connection.limits().open.dec();
-        }
+        // One that never got its socket is not here.
+        drop(connections.try_remove(index as usize));
         // Memory is returned after a storm; checked rarely, because checking walks over the slots.
         if connections.len().count_ones() <= 1 && connections.capacity() > 4 * connections.len().max(256) {
             connections.shrink_to_fit();

@@ -68,7 +68,7 @@ impl AcceptedSlot {
 pub struct Accepted(Option<Next>);
 
 enum Next {
-    /// Counted as a connection in admission until it is open.
+    /// Counted as a connection in admission until it counts as open.
     Connection(Rc<Connection>, Option<Admitting>),
     Other(TakeSocket),
 }
@@ -87,6 +87,14 @@ impl Accepted {
         Self(Some(Next::Other(Box::new(move |stream, early| Box::pin(async move { take(stream, early).await })))))
     }
 
+    /// The client is about to learn that it is accepted: a connection counts as open, and is not admitted any more.
+    pub(super) fn count(&mut self) {
+        if let Some(Next::Connection(connection, admitting)) = &mut self.0 {
+            connection.count();
+            drop(admitting.take());
+        }
+    }
+
     /// The connection continues without a socket.
     pub fn keep(mut self) {
         self.0 = None;
@@ -94,7 +102,7 @@ impl Accepted {
 
     fn take(mut self, stream: TcpStream, early: BytesMut) -> Option<Taken> {
         Some(match self.0.take()? {
-            Next::Connection(connection, _admitting) => Taken::Driver(Driver::new(connection, stream, early)),
+            Next::Connection(connection, _) => Taken::Driver(Driver::new(connection, stream, early)),
             Next::Other(take) => Taken::Other(take(stream, early)),
         })
     }
@@ -205,8 +213,9 @@ where
     };
     let accepted = slot.0.borrow_mut().take();
     match accepted {
-        Some(accepted) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+        Some(mut accepted) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let (head, _) = response.into_parts();
+            accepted.count();
             write(&mut framed, [Message::Item((head, BodySize::None))]).await?;
             let parts = framed.into_parts();
             let stream = parts.io.into_tcp().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;

@@ -143,7 +143,7 @@ async fn a_django_that_is_silent_is_given_up_and_each_line_begins_its_time_anew(
         if text == "slow" {
             out.raw(LINES).await;
             for _ in 0..4 {
-                sleep(Duration::from_millis(200)).await;
+                sleep(Duration::from_millis(1000)).await;
                 out.line(r#"{"do":"send","text":"a"}"#).await;
             }
             out.line(r#"{"end":"stopped"}"#).await;
@@ -161,14 +161,18 @@ async fn a_django_that_is_silent_is_given_up_and_each_line_begins_its_time_anew(
     settings.config.bridge.timeout = Span::millis(500);
     let (bridge, _) = settings.bridge(&server.url());
     let began = Instant::now();
-    assert!(matches!(failure(bridge.call(connect())).await, Failure::Away { .. }));
-    assert!(began.elapsed() >= Duration::from_millis(300) && began.elapsed() < Duration::from_secs(2));
+    let Failure::Away { reason, .. } = failure(bridge.call(connect())).await else { panic!("it is away") };
+    assert!(reason.contains("no answer in 300 ms"), "{reason}");
+    assert!(began.elapsed() >= Duration::from_millis(300));
     assert_eq!(broken(failure(bridge.call(message("never"))).await), "no answer in 500 ms");
     let mut begins = bridge.call(message("begins"));
     assert!(matches!(begins.next().await, Line::Command(_)));
     assert_eq!(broken(failure(begins).await), "no answer in 500 ms");
+    // A pause of the machine between two lines must not end it.
+    settings.config.bridge.timeout = Span::millis(3500);
+    let (bridge, _) = settings.bridge(&server.url());
     let (commands, end) = all(bridge.call(message("slow"))).await;
-    assert_eq!((commands.len(), end), (4, End::Stopped), "800 ms in all");
+    assert_eq!((commands.len(), end), (4, End::Stopped), "4 s in all");
 }
 
 #[tokio::test]
@@ -177,21 +181,21 @@ async fn a_connect_that_goes_on_after_accept_is_refused_and_not_lost() {
         out.raw(LINES).await;
         out.line(r#"{"do":"accept"}"#).await;
         // A line does not begin its time anew.
-        sleep(Duration::from_millis(500)).await;
+        sleep(Duration::from_secs(2)).await;
         out.line(r#"{"do":"send","text":"a"}"#).await;
         out.closed().await;
         None
     })
     .await;
-    let settings = Settings { connect: Duration::from_secs(1), ..Settings::default() };
+    let settings = Settings { connect: Duration::from_secs(4), ..Settings::default() };
     let (bridge, metrics) = settings.bridge(&server.url());
     let began = Instant::now();
     let (commands, end) = all(bridge.call(connect())).await;
     assert_eq!(commands.len(), 2);
-    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     let End::Refused { kind, text } = end else { panic!("{end:?}") };
     assert_eq!(kind, "long");
-    assert!(text.starts_with("connect() at /ws/room/7/ did not finish within 1 s: "), "{text}");
+    assert!(text.starts_with("connect() at /ws/room/7/ did not finish within 4 s: "), "{text}");
     assert_eq!(metric(&metrics, "channelgate_bridge_refused_total{kind=\"long\"}"), 1);
 }
 

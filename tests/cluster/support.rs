@@ -9,7 +9,7 @@ use std::{
 };
 
 use channelgate::{
-    cluster::{Answer, Answers, Cluster, ClusterError, Listening, Query, Recorded, Responder},
+    cluster::{Answer, Answers, Cluster, ClusterError, Disconnect, Listening, Query, Recorded, Responder},
     config::{Config, Secret, Span},
     telemetry::Metrics,
 };
@@ -33,6 +33,8 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 pub struct Numbered {
     pub number: u64,
     pub pause_ms: AtomicU64,
+    /// How long it takes to learn what is recorded.
+    pub learning_ms: AtomicU64,
     pub asked: Mutex<Vec<Query>>,
     /// The content of the record, each time it was read.
     pub learned: Mutex<Vec<Vec<Recorded>>>,
@@ -49,7 +51,11 @@ impl Responder for Numbered {
 
     fn learn(&self, recorded: Vec<Recorded>) -> BoxFuture<'_, ()> {
         self.learned.lock().unwrap().push(recorded);
-        Box::pin(std::future::ready(()))
+        Box::pin(tokio::time::sleep(Duration::from_millis(self.learning_ms.load(Ordering::SeqCst))))
+    }
+
+    fn order(&self, payload: &[u8]) -> Option<Disconnect> {
+        serde_json::from_slice(payload).ok()
     }
 }
 
@@ -72,11 +78,18 @@ impl Node {
     }
 
     pub fn with(config: &Config, number: u64, listening: &str) -> Self {
+        Self::slow_to_learn(config, number, listening, Duration::ZERO)
+    }
+
+    /// One that takes so long to learn what is recorded.
+    pub fn slow_to_learn(config: &Config, number: u64, listening: &str, learning: Duration) -> Self {
+        let learning_ms = u64::try_from(learning.as_millis()).unwrap();
         let metrics = Metrics::new();
         let cluster = Cluster::new(config, metrics.clone()).unwrap();
         let responder = Arc::new(Numbered {
             number,
             pause_ms: AtomicU64::new(0),
+            learning_ms: AtomicU64::new(learning_ms),
             asked: Mutex::default(),
             learned: Mutex::default(),
         });
@@ -87,6 +100,11 @@ impl Node {
 
     pub fn id(&self) -> String {
         self.cluster.id().to_string()
+    }
+
+    /// Whether it has carried out this order.
+    pub fn was_asked(&self, order: &Disconnect) -> bool {
+        self.responder.asked.lock().unwrap().contains(&Query::Disconnect(order.clone()))
     }
 
     pub async fn ask(&self) -> Result<Answers, ClusterError> {

@@ -49,7 +49,8 @@ async def test_connections_are_counted_by_consumer_and_protocol_and_return_to_ze
     assert system.metric(node, connections, **FEED) == 5
     assert system.metric(node, connections, consumer="attendance", protocol="websocket") == 1
     assert system.metric(node, connections, **DOOR) == 3
-    assert system.metric(node, "channelgate_polling") == 1
+    # A client is upgraded when it has sent its packet, the node when it has read it.
+    await until(lambda: system.metric(node, "channelgate_polling") == 1, "the upgrades")
     assert (await polling.post(b"1")).status == 200
     await sockets.close_all()
     for client in (*clients, other):
@@ -62,7 +63,7 @@ async def test_connections_are_counted_by_consumer_and_protocol_and_return_to_ze
 async def test_deliveries_bytes_and_their_times_are_counted(system):
     node = system.start_node()
     clients = [await Client.open(node.port, "/ws/") for _ in range(7)]
-    number = 20
+    number, began = 20, time.monotonic()
     for data in range(number):
         event = {"type": "send_event", "event": "n", "data": data}
         reply = await Http(node.port).post("/api/publish", data={"group": "broadcast", "event": event}, token=API_KEY)
@@ -70,6 +71,7 @@ async def test_deliveries_bytes_and_their_times_are_counted(system):
         for client in clients:
             await client.count(data + 1)
     seen = await delivered(node, number * len(clients))
+    took = time.monotonic() - began
     assert seen['channelgate_events_total{source="publish"}'] == number
     assert seen["channelgate_deliveries_total"] == number * len(clients)
     # Two bytes of WebSocket header before each.
@@ -79,7 +81,7 @@ async def test_deliveries_bytes_and_their_times_are_counted(system):
         count = seen[f"channelgate_event_{name}_seconds_count"]
         # One event at a time: each worker with members has timed the 1st, the 9th and the 17th.
         assert count > 0 and count % 3 == 0, (name, count)
-        assert 0 < seen[f"channelgate_event_{name}_seconds_sum"] < count * 1.0
+        assert 0 < seen[f"channelgate_event_{name}_seconds_sum"] < count * took
     assert seen["channelgate_event_first_write_seconds_sum"] <= seen["channelgate_event_fanout_seconds_sum"]
     for client in clients:
         await client.close()
@@ -127,12 +129,13 @@ async def test_handshakes_and_tokens_are_counted_by_outcome(system):
 
 
 async def test_the_way_through_redis_and_readiness_are_measured(system):
+    began = time.monotonic()
     node = system.start_node(CHANNELGATE__LAYER__PROBE_INTERVAL="100ms")
     count = "channelgate_redis_round_trip_seconds_count"
     await until(lambda: system.metric(node, count) >= 5, "some probes")
     seen = await metrics(node)
     assert seen["channelgate_ready"] == 1
-    assert 0 < seen["channelgate_redis_round_trip_seconds_sum"] / seen[count] < 1
+    assert 0 < seen["channelgate_redis_round_trip_seconds_sum"] / seen[count] < time.monotonic() - began
     system.redis.kill()
     await until(lambda: system.metric(node, "channelgate_ready") == 0, "the node not to be ready")
     probes = system.metric(node, count)

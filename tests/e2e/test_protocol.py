@@ -332,7 +332,7 @@ async def test_a_client_of_the_page_comes_back_to_another_node_and_loads_what_it
     assert await client.send("hello") == "sent" and loads == []
     node = system.nodes[("one", "two").index(first["node"])]
     node.signal(signal.SIGTERM)
-    await until(lambda: len(client.hellos) == 2 and client.recovery == "live", "the other node, and the data", 20)
+    await until(lambda: len(client.hellos) == 2 and client.recovery == "live", "the other node, and the data")
     assert client.ends == [((1012, "service restart"), "retry-soon")]
     assert {one["node"] for one in client.hellos} == {"one", "two"} and client.hello["id"] != first["id"]
     assert (client.missed, loads, client.n) == (["reconnected"], [["reconnected"]], 0)
@@ -344,11 +344,11 @@ async def test_a_client_of_the_page_comes_back_to_another_node_and_loads_what_it
 
 async def test_a_client_of_the_page_notices_a_dead_line_by_its_heartbeat(system):
     node = system.start_node(config='presets = ["feed"]\n')
-    client = Reference(f"ws://{stack.LOOPBACK}:{node.port}/ws/", idle=0.3, patience=3).start()
+    client = Reference(f"ws://{stack.LOOPBACK}:{node.port}/ws/", idle=0.3, patience=8).start()
     await until(lambda: ("<", "pong") in client.wire, "an answered heartbeat")
     assert client.ends == []
     node.signal(signal.SIGSTOP)
-    await until(lambda: client.ends, "the end of the line", 10)
+    await until(lambda: client.ends, "the end of the line")
     node.signal(signal.SIGCONT)
     assert client.ends[0][1] == "retry"
     await until(lambda: len(client.hellos) == 2, "the next connection")

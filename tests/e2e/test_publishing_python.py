@@ -123,9 +123,9 @@ async def test_every_way_reaches_every_node_once_and_in_order(two):
         # Two ways to a node have no order between them.
         for client in clients:
             await client.count(len(expected))
+        await sio.args("status", len(expected))
     for client in clients:
         assert await client.count(len(expected)) == expected
-    await sio.args("status", len(expected))
     assert sio.all("status") == [[one] for one in expected]
     await sio.close()
     for client in clients:

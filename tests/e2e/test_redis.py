@@ -7,7 +7,7 @@ import signal
 
 import redis.asyncio as redis
 from redis.exceptions import RedisError
-from rig.client import Client, refusal, until
+from rig.client import DEADLINE, Client, refusal, until
 from rig.config import ROOMS
 from rig.http import Http
 from rig.log import whole_log
@@ -21,7 +21,7 @@ def send_event(data) -> dict:
     return {"type": "send_event", "event": "n", "data": data}
 
 
-async def readiness(node, status: int, deadline: float = 15) -> None:
+async def readiness(node, status: int, deadline: float = DEADLINE) -> None:
     async def answers() -> bool:
         return (await Http(node.port).get("/health/ready")).status == status
 
@@ -186,7 +186,7 @@ async def test_a_value_of_a_hundred_megabytes_is_dropped_and_the_next_event_arri
         # Redis itself closes a subscriber above its output buffer limit of 32 MB.
         await connection.publish("asgi__group__broadcast", huge)
     async with bus.publisher() as publisher:
-        await until(lambda: _reaches(publisher, client), "an event after the huge value", 30)
+        await until(lambda: _reaches(publisher, client), "an event after the huge value", 60)
     assert all(isinstance(frame["data"], int) for frame in client.json())
     await client.close()
     await connection.aclose()

@@ -137,5 +137,5 @@ async def test_a_client_that_sends_what_nobody_reads_does_not_delay_a_drain(syst
     began = time.monotonic()
     node.ask()
     assert await asyncio.to_thread(node.process.wait, 20) == 0
-    assert time.monotonic() - began < 6, "the drain waited for it"
+    assert time.monotonic() - began < 9, "the drain waited for it"
     writer.close()

@@ -113,7 +113,7 @@ async def test_a_client_acknowledges_events_of_the_node(echo, clients):
 
 async def test_a_missing_acknowledgement_times_out_as_configured(echo, sockets):
     client = await sockets.open(echo.port, answers={"question": None})
-    await client.emit("ask_me", "hello?")
+    await client.emit("ask_me_briefly", "hello?")
     assert await client.args("unanswered") == []
     assert await client.ask("echo", "still there") == ["still there"]
 

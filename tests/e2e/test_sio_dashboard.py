@@ -107,7 +107,7 @@ def matching(client, event: str, row: dict) -> bool:
 
 async def reached(gate, client, event: str, employee: int) -> None:
     """Checks in until the client receives it: it has joined. Joining is not acknowledged in this protocol."""
-    for _ in range(50):
+    for _ in range(150):
         row = await check_in(gate, employee)
         try:
             await client.wait(lambda row=row: matching(client, event, row), event, 0.2)

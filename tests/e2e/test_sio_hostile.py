@@ -12,7 +12,9 @@ from rig.memory import memory
 from rig.raw import BINARY, TEXT, Raw, request
 
 LIMIT = 100_000
-LIMITS = {"CHANNELGATE__SOCKETIO__MAX_PAYLOAD": str(LIMIT), "CHANNELGATE__SOCKETIO__CONNECT_TIMEOUT": "1s"}
+LIMITS = {"CHANNELGATE__SOCKETIO__MAX_PAYLOAD": str(LIMIT)}
+#: For the nodes whose clients shall be closed by it: another one may need longer on a busy machine.
+HASTY = {"CHANNELGATE__SOCKETIO__CONNECT_TIMEOUT": "1s"}
 DEEP = b"[" * 50_000
 
 #: Frames after which the connection is closed.
@@ -48,9 +50,9 @@ BROKEN = {
 
 @pytest.fixture(scope="module")
 def nodes(module_system):
-    """Three nodes with small limits."""
-    for _ in range(3):
-        module_system.start_node(wait=False, config=ECHO, **LIMITS)
+    """Three nodes with small limits, and two that wait for a CONNECT for a second only."""
+    for more in ({}, {}, {}, HASTY, HASTY):
+        module_system.start_node(wait=False, config=ECHO, **LIMITS, **more)
     module_system.wait()
     return module_system.nodes
 
@@ -123,7 +125,7 @@ async def test_a_payload_over_the_limit_is_refused(nodes, sockets):
 
 
 async def test_forged_sids_are_unknown_on_every_node(nodes, sockets):
-    ports = [node.port for node in nodes]
+    ports = [node.port for node in nodes[:3]]
     first, second = [await Polling.open(ports[0]) for _ in range(2)], [await Polling.open(ports[1]) for _ in range(2)]
     assert len({session.sid for session in (*first, *second)}) == 4
     for session in (*first, *second):
@@ -154,7 +156,8 @@ async def test_forged_sids_are_unknown_on_every_node(nodes, sockets):
 
 async def test_a_session_of_a_node_that_is_gone_is_unknown(system, sockets):
     for _ in range(2):
-        system.start_node(wait=False, config=ECHO, CHANNELGATE__CLUSTER__HEARTBEAT="500ms")
+        # A node that stands still for a while shall not count as dead.
+        system.start_node(wait=False, config=ECHO, CHANNELGATE__CLUSTER__HEARTBEAT="2s")
     system.wait()
     session = await Polling.open(system.nodes[0].port)
     await session.join()
@@ -163,12 +166,12 @@ async def test_a_session_of_a_node_that_is_gone_is_unknown(system, sockets):
     system.nodes[0].kill()
     reply = await relayed.post(b"3")
     assert reply.status in (400, 502, 503), reply
-    await until(lambda: answers(relayed, 400), "the dead node to be forgotten", 15)
+    await until(lambda: answers(relayed, 400), "the dead node to be forgotten")
     await undisturbed(sockets, system.nodes[1].port)
 
 
 async def test_a_thousand_sockets_that_never_connect_are_closed_in_time(nodes, sockets):
-    node = nodes[1]
+    node = nodes[3]
     before = memory(node)
     idle = []
     for _ in range(20):
@@ -179,23 +182,24 @@ async def test_a_thousand_sockets_that_never_connect_are_closed_in_time(nodes, s
     began = loop.time()
     # Others come and go meanwhile.
     await undisturbed(sockets, node.port)
-    await asyncio.gather(*(raw.close_code(15) for raw in idle))
-    assert loop.time() - began < 15
+    await asyncio.gather(*(raw.close_code(30) for raw in idle))
+    # Long before a ping that is not answered would end them.
+    assert loop.time() - began < 30
     for raw in idle:
         raw.abort()
     await undisturbed(sockets, node.port)
 
 
 async def test_a_thousand_polling_sessions_that_are_never_polled_end_as_well(nodes, sockets):
-    node = nodes[2]
+    node = nodes[4]
     before = memory(node)
     sessions = []
     for _ in range(20):
         sessions += await asyncio.gather(*(Polling.open(node.port) for _ in range(50)))
     assert memory(node) - before < 32 << 20
-    await until(lambda: answers(sessions[-1], 400), "the last session to be gone", 15)
-    for session in sessions[::100]:
-        assert await answers(session, 400)
+    # Each worker ends its own.
+    for session in (sessions[-1], *sessions[::100]):
+        await until(lambda session=session: answers(session, 400), "the session to be gone")
     await undisturbed(sockets, node.port)
 
 

@@ -58,6 +58,7 @@ all = { event = "entered", data = "route.id" }
 event = "question"
 data = "args[0]"
 [consumer.on_message.ask_me.reply.expect]
+timeout = "30s"
 ok = { reply = { event = "answered", data = "result.args[0]" } }
 [consumer.on_message.bye]
 disconnect = true

@@ -50,16 +50,29 @@ async def test_two_tabs_are_online_once_and_offline_once(gate, sockets):
 
 
 async def test_a_reloaded_page_was_never_away(gate, sockets):
+    # Somebody who was away for longer than the grace was away: then another person tries.
+    for _ in range(5):
+        slowest, told = await reload(gate, sockets)
+        if told == {"user_online": 1, "user_offline": 0}:
+            return
+        assert slowest > GRACE / 4, told
+    raise AssertionError(f"always away, {slowest:.1f} s the last time: {told}")
+
+
+async def reload(gate, sockets) -> tuple[float, dict[str, int]]:
+    """A page that is loaded four times: the longest time without a tab, and how often others are told of its user."""
     person = stranger()
     watcher = await colleague(gate, sockets, person.role)
     tab = await sockets.open(gate.nodes[0].port, person)
+    slowest, loop = 0.0, asyncio.get_running_loop()
     for number in range(4):
+        began = loop.time()
         await sockets.close(tab)
         tab = await sockets.open(tab_ports(gate)[number % 2], person)
+        slowest = max(slowest, loop.time() - began)
     for port in tab_ports(gate):
         await passer_by(sockets, watcher, port, person.role)
-    assert user_ids(watcher, "user_online").count(person.id) == 1
-    assert person.id not in user_ids(watcher, "user_offline")
+    return slowest, {event: user_ids(watcher, event).count(person.id) for event in ("user_online", "user_offline")}
 
 
 async def test_the_room_of_admins_and_managers_is_notified_too(gate, sockets):
@@ -85,7 +98,7 @@ async def test_many_concurrent_arrivals_and_departures_are_each_reported_once(ga
 
     await asyncio.gather(*(visit(person) for person in crowd))
     ids = sorted(person.id for person in crowd)
-    await watcher.wait(lambda: len(user_ids(watcher, "user_offline")) >= people, "everybody to be gone", 15)
+    await watcher.wait(lambda: len(user_ids(watcher, "user_offline")) >= people, "everybody to be gone")
     assert sorted(user_ids(watcher, "user_offline")) == ids
     assert sorted(set(user_ids(watcher, "user_online")) & set(ids)) == ids
     assert len([who for who in user_ids(watcher, "user_online") if who in set(ids)]) == people

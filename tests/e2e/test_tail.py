@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 import redis.asyncio as redis
@@ -28,9 +29,11 @@ async def test_an_event_is_followed_from_its_source_to_the_last_member(system):
     node = system.start_node()
     clients = [await Client.open(node.port, "/ws/") for _ in range(3)]
     tail = await Tail.start(system, node)
+    began = time.monotonic()
     async with system.publisher() as publisher:
         await publisher.group_send("broadcast", publish_body("x")["event"])
     await tail.wait(lambda tail: sum(line["members"] for line in tail.json("delivered")) == 3, "all deliveries")
+    took = time.monotonic() - began
     [event] = tail.json("event")
     size = len(json.dumps(publish_body("x")["event"], separators=(",", ":")))
     assert event == {
@@ -51,7 +54,7 @@ async def test_an_event_is_followed_from_its_source_to_the_last_member(system):
     frame = len((await clients[0].count(1)) and clients[0].frames[0]) + 2
     for line in tail.json("delivered"):
         assert (line["groups"], line["consumer"], line["events"]) == (["broadcast"], "feed", 1)
-        assert line["bytes"] == line["members"] * frame and 0 < line["us"] < 5_000_000
+        assert line["bytes"] == line["members"] * frame and 0 < line["us"] < took * 1_000_000
     assert {line["worker"] for line in tail.json("delivered")} <= {0, 1, 2, 3}
     await tail.stop()
     await until(lambda: watchers(system, node) == 0, "the watcher to be gone")
@@ -199,7 +202,7 @@ async def test_a_draining_node_lets_its_watchers_go(system):
     node = system.start_node()
     tail = await Tail.start(system, node)
     node.ask()
-    assert node.join(10) == 0
+    assert await asyncio.to_thread(node.join, DEADLINE) == 0
     # Not cut: the answer has an end.
     assert b"the node ended the stream" in await in_time(DEADLINE, tail.process.stderr.readline())
     await tail.stop()

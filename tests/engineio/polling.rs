@@ -37,7 +37,7 @@ async fn a_payload_is_no_larger_than_agreed() {
 
 #[tokio::test]
 async fn pings_come_on_time_and_silence_ends_the_session() {
-    let heartbeat = "[socketio]\nping_interval = \"1s\"\nping_timeout = \"2s\"\n";
+    let heartbeat = "[socketio]\nping_interval = \"1s\"\nping_timeout = \"6s\"\n";
     let node = Node::start(&format!("{heartbeat}{ECHO}"));
     let (interval, late) = (Duration::from_secs(1), Duration::from_millis(500));
     let mut tries = 0;

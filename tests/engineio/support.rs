@@ -15,7 +15,7 @@ use tokio_tungstenite::{
 };
 
 /// Long enough for a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Echoes on `/engine.io/`.
 pub const ECHO: &str = r#"

@@ -1,13 +1,14 @@
 //! A real redis-server for one test: a free loopback port, its own directory, killed by its process id at the end.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 /// A redis-server that a test owns.
@@ -18,9 +19,16 @@ pub struct RedisServer {
     directory: TempDir,
 }
 
-/// A port that was free a moment ago.
+/// A port for a server. It stays taken, so that the server of no other test gets it, also while this one is killed and
+/// a node tries to reach it.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Redis sets it, too, and may listen.
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+    std::mem::forget(socket);
+    port
 }
 
 impl RedisServer {
@@ -32,7 +40,7 @@ impl RedisServer {
     /// The same, with more arguments.
     pub fn with(arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        // Another test may take the port in between; then the server ends at once.
+        // A program that takes no care may have the port; then the server ends at once.
         for _ in 0..20 {
             let mut server = Self {
                 child: None,

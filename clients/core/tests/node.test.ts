@@ -1,6 +1,6 @@
 // Clients in Node, against a real node: with the WebSocket class of `ws`, and with Socket.IO.
 
-import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 
 import { createClient, webSocket, type Client, type Options } from "@channelgate/client";
@@ -8,9 +8,6 @@ import { socketIo } from "@channelgate/client/socketio";
 
 import { Gate } from "../../tests/real/support/gate.js";
 import { until } from "../../tests/real/support/until.js";
-
-// A busy machine starts a node late.
-vi.setConfig({ testTimeout: 20_000, hookTimeout: 30_000 });
 
 let gate: Gate;
 beforeAll(async () => {

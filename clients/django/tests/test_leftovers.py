@@ -26,7 +26,7 @@ async def test_a_task_of_disconnect_publishes_later(door, layer, anna):
     await side.step(dict(LEAVE))
     began = time.monotonic()
     while not layer.trace:
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
         await asyncio.sleep(0.01)
     assert layer.trace == [("group_send", "presence", {"type": "offline"})]
 

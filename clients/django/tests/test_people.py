@@ -27,7 +27,7 @@ async def test_the_user_is_told_after_connect_and_when_it_changes(layer, anna):
     await side.step(dict(CONNECT))
     user = {"id": anna[0].pk, "name": "anna", "is_staff": False, "is_superuser": False}
     assert side.ends[-1]["user"] == user
-    assert abs(side.ends[-1]["expires"] - time.time() - 14 * 86400) < 5
+    assert abs(side.ends[-1]["expires"] - time.time() - 14 * 86400) < 60
     await side.step(say("nothing"))
     assert "user" not in side.ends[-1] and "expires" not in side.ends[-1]
     await side.step(say("rename"))

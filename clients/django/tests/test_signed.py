@@ -121,7 +121,7 @@ def test_it_expires_in_an_hour_or_as_written(configured):
     ]:
         made = payload(signed_group("a", **options))
         assert made["e"] - made["i"] == lifetime * 1000
-        assert abs(made["i"] - time.time() * 1000) < 5000
+        assert abs(made["i"] - time.time() * 1000) < 60_000
 
 
 def rendered(source: str, **context) -> str:

@@ -133,7 +133,7 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
       client.gap("redis", ["people"]);
       await expect.poll(() => calls.length, { timeout: 200 }).toBe(1);
       call(0).resolve(named("Ann"));
-      await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
+      await expect.poll(() => calls.length).toBe(2);
       call(1).resolve(named("Ann Bob"));
     },
     "Ann Bob|ready|live",
@@ -145,7 +145,7 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
       call(0).resolve(named("Ann"));
       await expect.poll(page.text).toBe("Ann|ready|live");
       client.gap();
-      await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
+      await expect.poll(() => calls.length).toBe(2);
       client.receive("saved", { id: 1, name: "Amy" });
       await expect.poll(page.text).toBe("Amy|ready|recovering");
       call(1).resolve(named("Ann Bob"));
@@ -160,7 +160,7 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
       await expect.poll(page.text).toBe("Ann|ready|live");
       client.drop();
       client.open();
-      await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
+      await expect.poll(() => calls.length).toBe(2);
       await expect.poll(page.text).toBe("Ann|ready|recovering");
       call(1).resolve(named("Ann Bob"));
     },
@@ -174,11 +174,11 @@ const rows: [string, (list: Started) => void | Promise<void>, string, number][] 
       await expect.poll(page.text).toBe("Ann|ready|live");
       client.drop();
       client.open();
-      await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
+      await expect.poll(() => calls.length).toBe(2);
       call(1).reject(new Error("500"));
       await expect.poll(page.text).toBe("Ann|ready|missed|500");
       client.advance(1_000);
-      await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(3);
+      await expect.poll(() => calls.length).toBe(3);
       call(2).resolve(named("Ann Bob"));
     },
     "Ann Bob|ready|live",
@@ -215,7 +215,7 @@ describe("the order of load and events", () => {
     const stop = client.onMissed(() => undefined);
     for (let i = 0; i < 3; i++) {
       client.gap();
-      await expect.poll(() => client.snapshot().recovery, { timeout: 4_000 }).toBe("recovering");
+      await expect.poll(() => client.snapshot().recovery).toBe("recovering");
     }
     expect(calls).toHaveLength(1);
     call(0).resolve(named("Ann"));
@@ -232,7 +232,7 @@ describe("the order of load and events", () => {
     await expect.poll(page.text).toBe("Ann|ready|live");
     client.drop();
       client.open();
-    await expect.poll(() => calls.length, { timeout: 4_000 }).toBe(2);
+    await expect.poll(() => calls.length).toBe(2);
     page.render(<ChannelgateProvider client={client}>{null}</ChannelgateProvider>);
     await expect.poll(() => client.snapshot().recovery).toBe("live");
     expect(call(1).signal.aborted).toBe(true);
@@ -249,7 +249,7 @@ describe("the order of load and events", () => {
       </ChannelgateProvider>,
     );
     // Without a connection it waits only a moment.
-    await expect.poll(() => calls.length, { timeout: 2_000 }).toBe(1);
+    await expect.poll(() => calls.length).toBe(1);
     calls[0]?.resolve(named("Ann"));
     await expect.poll(page.text).toBe("Ann|ready|live");
     transport.last.events.opened();
@@ -476,7 +476,7 @@ describe("persist", () => {
     await expect.poll(page.text).toBe("Old|cached|live");
     call(0).resolve(named("Ann Bob"));
     await expect.poll(page.text).toBe("Ann Bob|ready|live");
-    await expect.poll(() => storage.kept.get(NAME), { timeout: 3_000 }).toContain("Ann");
+    await expect.poll(() => storage.kept.get(NAME)).toContain("Ann");
   });
 
   it("applies events to cached items, and again to the load", async () => {

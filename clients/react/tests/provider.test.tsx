@@ -308,7 +308,7 @@ describe("props", () => {
     expect(page.text()).toBe("open ");
     expect(transport.sockets).toHaveLength(1);
     transport.last.drop(1012);
-    await expect.poll(() => transport.sockets.length, { timeout: 4_000 }).toBe(2);
+    await expect.poll(() => transport.sockets.length).toBe(2);
     expect(transport.last.asked.token).toBe("b");
   });
 
@@ -321,7 +321,7 @@ describe("props", () => {
     expect(page.text()).toBe("open ");
     expect(transport.sockets).toHaveLength(1);
     transport.last.drop(1012);
-    await expect.poll(() => transport.sockets.length, { timeout: 4_000 }).toBe(2);
+    await expect.poll(() => transport.sockets.length).toBe(2);
     expect(transport.last.asked.token).toBe("b");
   });
 

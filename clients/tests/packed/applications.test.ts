@@ -4,6 +4,7 @@
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -61,7 +62,7 @@ describe("applications", { timeout: 600_000 }, () => {
   /** Opens a page and expects that it is connected, shows an event, and that the browser has nothing to say. */
   async function works(url: string): Promise<void> {
     const page = await browser.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     const said: string[] = [];
     page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
     page.on("pageerror", ({ message }) => said.push(`exception: ${message}`));
@@ -95,7 +96,7 @@ describe("applications", { timeout: 600_000 }, () => {
     });
     try {
       const url = `http://127.0.0.1:${port}/`;
-      const html = await until("the server's page", async () => (await fetch(url)).text(), 20_000);
+      const html = await until("the server's page", async () => (await fetch(url)).text(), 60_000);
       expect(html).toContain('<p id="status">idle</p>');
       await works(url);
     } finally {
@@ -114,8 +115,8 @@ describe("applications", { timeout: 600_000 }, () => {
       response.setHeader("Content-Type", types[pathname] ?? "text/html");
       response.end(pathname in types ? readFileSync(join(folder, "dist", pathname)) : html);
     });
-    const port = await freePort();
-    await new Promise<void>((resolve) => void server.listen(port, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
     try {
       await works(`http://127.0.0.1:${port}/?gate=${encodeURIComponent(address())}`);
     } finally {

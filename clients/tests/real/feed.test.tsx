@@ -3,7 +3,7 @@
 import { configure, feedClient, openFeed, useClients, useEmployees, useFeed, useFeedEvent, type Client } from "@channelgate/react/feed";
 import { afterEach, expect, it } from "vitest";
 
-import { expectOnce, expectOneSocket, itOnce, log, logged, mount, reaches } from "./presets.js";
+import { expectOnce, expectOneSocket, itOnce, log, logged, mount, reaches, startAgain } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 declare global {
@@ -31,7 +31,7 @@ it("runs the snippet over a killed node: it opens again, each event comes once, 
 
   await gate.kill();
   await until("closed", () => said("WebSocket connection closed.") === 1);
-  await gate.start();
+  await startAgain(gate);
   await until("open again", () => said("WebSocket connection established.") === 2);
   await reaches((n) => gate.publish("broadcast", send("client_create", client(n))), seen);
   expectOnce(seen());
@@ -100,7 +100,7 @@ itOnce("keeps visitors and employees up to date, and loads what was missed while
 
   await gate.kill();
   database.push(client(3) as Client);
-  await gate.start();
+  await startAgain(gate);
   await until("what was missed", () => clients().includes("3:") && !clients().join().includes("1001"));
   await reaches((n) => gate.publish("broadcast", send("client_create", client(1_000 + n))), () => handled.map((n) => n - 1_000));
   expectOnce(handled);
@@ -114,7 +114,7 @@ itOnce("stays missed where a list has no load, and keeps what it has", async () 
   await reaches((n) => gate.publish("broadcast", send("client_create", client(n))), () => items(page.element, "ul").map((text) => parseInt(text ?? "")));
   const before = items(page.element, "ul");
   await gate.kill();
-  await gate.start();
+  await startAgain(gate);
   await until("missed", () => page.text().includes("true client_create missed"));
   expect(items(page.element, "ul")).toEqual(before);
 });

@@ -1,10 +1,11 @@
 // A live list against a real node, while what it lists is changed all the time and the node is killed: in the end it
 // shows what there is.
 
-import { ChannelgateProvider, useLiveList } from "@channelgate/react";
+import { ChannelgateProvider, useLiveList, useStatus } from "@channelgate/react";
+import type { ReactNode } from "react";
 import { expect, it } from "vitest";
 
-import { mount } from "./presets.js";
+import { mount, startAgain } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 interface Visitor {
@@ -34,6 +35,10 @@ function Visitors() {
   return `${status} ${recovery} ${items.map(({ id, visits }) => `${id}:${visits}`).join(" ")}`;
 }
 
+function Status() {
+  return useStatus(({ status }) => status);
+}
+
 const expected = () => `ready live ${[...visitors.values()].sort((a, b) => a.id - b.id).map(({ id, visits }) => `${id}:${visits}`).join(" ")}`;
 
 it("shows what there is after changes without a pause and a node that was killed", async () => {
@@ -56,22 +61,22 @@ it("shows what there is after changes without a pause and a node that was killed
   })();
   await until("the first changes", () => next > 20);
 
-  const page = mount(
-    <ChannelgateProvider url={gate.ws("/ws/")}>
-      <Visitors />
-    </ChannelgateProvider>,
-  );
+  // A list that has waited half a second for the connection loads without it, and again when it is open.
+  const tree = (list: ReactNode) => <ChannelgateProvider url={gate.ws("/ws/")}>{list}</ChannelgateProvider>;
+  const page = mount(tree(<Status />));
+  await until("the connection", () => page.text() === "open");
+  page.render(tree(<Visitors />));
   await until("the list", () => page.text().startsWith("ready live"));
   expect(loads).toBe(1);
   const before = next;
   await until("changes while it is shown", () => next > before + 50);
   await gate.kill();
   await until("changes while there is no node", () => next > before + 70);
-  await gate.start();
+  await startAgain(gate);
   await until("the second load", () => loads === 2 && page.text().startsWith("ready live"));
   await until("changes after it", () => next > before + 120);
   isChanging = false;
   await changes;
-  await expect.poll(page.text, { timeout: 5_000 }).toBe(expected());
+  await expect.poll(page.text).toBe(expected());
   expect(loads).toBe(2);
 });

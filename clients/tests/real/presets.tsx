@@ -55,7 +55,10 @@ export const logged = <T,>(title: string): T[] => log.mock.calls.filter(([first]
 
 let number = 0;
 
-/** Publishes numbered events until one is seen: a page is open before the node has carried out its joins. */
+/**
+ * Publishes numbered events until one is seen: a page is open before the node has carried out its joins. Then what was
+ * published after that one has come as well, so that nothing is on its way to what the test does next.
+ */
 export async function reaches(publish: (n: number) => Promise<unknown>, seen: () => readonly number[]): Promise<void> {
   const before = number;
   await until("an event", async () => {
@@ -63,23 +66,31 @@ export async function reaches(publish: (n: number) => Promise<unknown>, seen: ()
     await publish(++number);
     return false;
   });
+  await until("the last event", () => seen().some((n) => n >= number));
 }
 
 /** Each number once: nothing was handled twice. */
 export const expectOnce = (seen: readonly number[]): void => expect([...new Set(seen)]).toEqual(seen);
 
 interface Node {
-  metric(name: string): Promise<number>;
+  metric(name: string, label?: string): Promise<number>;
 }
 
-/** One socket, and no other since the node was started. */
+/** One socket, and no other since the node was started. A node that is not ready yet may have refused an attempt before. */
 export async function expectOneSocket(node: Node): Promise<void> {
   await until("one connection", async () => (await node.metric("channelgate_connections")) === 1);
-  expect(await node.metric("channelgate_handshakes_total")).toBe(1);
+  expect(await node.metric("channelgate_handshakes_total", 'outcome="accepted"')).toBe(1);
 }
 
-/** Starts a killed node. On a slow machine the five attempts may be over by then; the network's return is a reason for another. */
-export async function startAgain(node: { start(): Promise<unknown> }): Promise<void> {
+/**
+ * Starts a killed node, and waits until it has a connection. On a slow machine the five attempts may be over by then, or the
+ * next one far away; the network's return is a reason for another.
+ */
+export async function startAgain(node: Node & { start(): Promise<unknown> }): Promise<void> {
   await node.start();
-  window.dispatchEvent(new Event("online"));
+  await until("a connection", async () => {
+    if ((await node.metric("channelgate_connections")) > 0) return true;
+    window.dispatchEvent(new Event("online"));
+    return false;
+  });
 }

@@ -4,7 +4,7 @@
 import { expect, vi } from "vitest";
 
 import { App } from "../snippets/readme/app.js";
-import { itOnce, log, mount } from "./presets.js";
+import { itOnce, log, mount, startAgain } from "./presets.js";
 import { startGate, until } from "./rig.js";
 
 itOnce("loads the list, applies events, and loads it anew after the node was killed", async () => {
@@ -28,10 +28,13 @@ on_event."*".send = "event"
   const load = vi.fn((url: string) => Promise.resolve(Response.json(url === "/api/orders/" ? orders : null)));
   vi.stubGlobal("fetch", load);
   try {
+    const begun = performance.now();
     const page = mount(<App />);
     const shows = (what: string, text: string) => until(what, () => page.element.querySelector("ul.live")?.textContent === text);
     await shows("the list", "1: new2: new");
-    expect(load).toHaveBeenCalledTimes(1);
+    // The list waits half a second for the connection, and loads again when it comes later.
+    const loads = load.mock.calls.length;
+    expect(loads).toBeLessThanOrEqual(performance.now() - begun < 500 ? 1 : 2);
     await gate.publish("order_7", { type: "order.status", id: 2, status: "paid" }, { type: "order.gone", id: 1 });
     await shows("both events", "2: paid");
     expect(log).toHaveBeenCalledWith("paid");
@@ -39,9 +42,9 @@ on_event."*".send = "event"
     orders.splice(0, 2, { id: 3, status: "sent" });
     await gate.kill();
     await until("the loss is shown", () => page.element.querySelector("ul.waiting"));
-    await gate.start();
+    await startAgain(gate);
     await shows("what was missed", "3: sent");
-    expect(load).toHaveBeenCalledTimes(2);
+    expect(load).toHaveBeenCalledTimes(loads + 1);
   } finally {
     vi.unstubAllGlobals();
   }

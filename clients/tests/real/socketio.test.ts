@@ -161,9 +161,11 @@ it("waits five seconds and more while the node cannot decide", async () => {
   await open(first);
   await redis.freeze();
   const { client } = connect(gate.url);
-  const { retryAt, reason } = await status({ client }, "reconnecting");
+  await until("a pause", () => client.snapshot().retryAt);
+  const { retryAt, since, reason } = client.snapshot();
   expect(reason?.text).toBe("Service unavailable");
-  expect((retryAt ?? 0) - Date.now()).toBeGreaterThan(4_000);
+  // By the clock of the refusal itself: a busy machine looks late.
+  expect((retryAt ?? 0) - since).toBeGreaterThanOrEqual(5_000);
 });
 
 it("has failed in a namespace that there is not, and makes no further attempt", async () => {
@@ -226,9 +228,12 @@ it("resolves a request with its acknowledgement, and rejects it in time and with
   await expect(client.request("save", 1)).rejects.toBeInstanceOf(Disconnected);
   await open(seen);
   await expect(client.request("save", { id: 7 })).resolves.toEqual({ saved: { id: 7 } });
-  const begun = performance.now();
+  // By the page's own timers, in their order: a busy machine may stop all of them.
+  let isLate = false;
+  const late = setTimeout(() => (isLate = true), 2_000);
   await expect(client.request("silent", 1, { timeout: 200 })).rejects.toBeInstanceOf(TimedOut);
-  expect(performance.now() - begun).toBeLessThan(2_000);
+  expect(isLate).toBe(false);
+  clearTimeout(late);
   const lost = expect(client.request("silent", 1)).rejects.toBeInstanceOf(Disconnected);
   await gate.kill();
   await lost;
@@ -247,7 +252,8 @@ it("hands over all of 5,000 events, each once and in order", async () => {
 });
 
 it("notices a link that carries nothing more by the server's heartbeat, and comes back over another one", async () => {
-  const gate = await startGate({ config: CONFIG, env: { CHANNELGATE__SOCKETIO__PING_INTERVAL: "500ms", CHANNELGATE__SOCKETIO__PING_TIMEOUT: "500ms" } });
+  // A link that is stopped for less than this, by a busy machine, is not a dead one.
+  const gate = await startGate({ config: CONFIG, env: { CHANNELGATE__SOCKETIO__PING_INTERVAL: "500ms", CHANNELGATE__SOCKETIO__PING_TIMEOUT: "6s" } });
   const chaos = await startChaos(gate.port);
   const seen = connect(chaos.url);
   await open(seen);

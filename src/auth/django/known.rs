@@ -4,7 +4,7 @@
 //! first.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::Instant,
 };
@@ -33,7 +33,7 @@ pub(super) struct Known<R> {
     /// In the order of their arrival. An answer that was replaced or forgotten leaves its number behind.
     order: VecDeque<(Key, u64)>,
     bytes: usize,
-    running: HashMap<Key, (u64, R)>,
+    running: HashMap<Key, Running<R>>,
     next: u64,
 }
 
@@ -44,6 +44,13 @@ struct Kept {
     /// Its user, and the tokens of the handshake.
     principals: Box<[Fingerprint]>,
     weight: usize,
+}
+
+struct Running<R> {
+    number: u64,
+    /// When it began.
+    asked: Instant,
+    waiting: R,
 }
 
 /// What is known about a handshake.
@@ -68,22 +75,22 @@ impl<R: Clone> Known<R> {
     pub fn find(&self, key: &Key, now: Instant) -> Found<R> {
         match (self.kept.get(key), self.running.get(key)) {
             (Some(kept), _) if kept.until > now => Found::Kept(Arc::clone(&kept.answer)),
-            (_, Some((_, running))) => Found::Running(running.clone()),
+            (_, Some(running)) => Found::Running(running.waiting.clone()),
             _ => Found::Nothing,
         }
     }
 
-    /// A question begins; returns its number.
-    pub fn begin(&mut self, key: Key, running: R) -> u64 {
+    /// A question began at `asked`; returns its number.
+    pub fn begin(&mut self, key: Key, asked: Instant, waiting: R) -> u64 {
         self.next += 1;
-        self.running.insert(key, (self.next, running));
+        self.running.insert(key, Running { number: self.next, asked, waiting });
         self.next
     }
 
     /// The question with this number has ended; returns whether its answer still counts: nobody was disconnected
     /// meanwhile.
     pub fn end(&mut self, key: &Key, number: u64) -> bool {
-        let is_own = self.running.get(key).is_some_and(|(known, _)| *known == number);
+        let is_own = self.running.get(key).is_some_and(|running| running.number == number);
         if is_own {
             self.running.remove(key);
         }
@@ -121,14 +128,15 @@ impl<R: Clone> Known<R> {
         }
     }
 
-    /// These users and tokens were disconnected. What is under way may be about them, so later handshakes ask anew.
-    pub fn forget(&mut self, principals: &HashSet<Fingerprint>) {
-        // An order to disconnect a socket is about no user, and a node that has missed no order learns of none.
-        if principals.is_empty() {
-            return;
-        }
-        self.running.clear();
-        let about = |kept: &Kept| kept.principals.iter().any(|one| principals.contains(one));
+    /// These users and tokens were disconnected, each at its time. What was under way then may be about them, so later
+    /// handshakes ask anew.
+    pub fn forget(&mut self, principals: &HashMap<Fingerprint, Instant>) {
+        // An order to disconnect a socket is about no user. A node that starts or reconnects learns of those of the last hour
+        // again, and most questions are younger.
+        let Some(last) = principals.values().max() else { return };
+        self.running.retain(|_, running| running.asked > *last);
+        let ordered = |one: &Fingerprint, asked: Instant| principals.get(one).is_some_and(|at| asked <= *at);
+        let about = |kept: &Kept| kept.principals.iter().any(|one| ordered(one, kept.answer.asked));
         let keys: Vec<Key> = self.kept.iter().filter(|(_, kept)| about(kept)).map(|(key, _)| *key).collect();
         keys.iter().for_each(|key| self.remove(key));
     }
@@ -209,17 +217,28 @@ mod tests {
         for (number, who) in [(1, seven), (2, eight), (3, seven)] {
             known.keep(key(number), &answer(), later, Box::new([who]), 0);
         }
-        let asked = known.begin(key(4), ());
-        known.forget(&HashSet::from([seven]));
+        let asked = known.begin(key(4), Instant::now(), ());
+        known.forget(&HashMap::from([(seven, Instant::now())]));
         assert!(!is_kept(&known, 1) && is_kept(&known, 2) && !is_kept(&known, 3));
         assert!(matches!(known.find(&key(4), Instant::now()), Found::Nothing));
-        let again = known.begin(key(4), ());
+        let again = known.begin(key(4), Instant::now(), ());
         assert!(!known.end(&key(4), asked), "its answer is older than the order");
         assert!(known.end(&key(4), again));
         // Nobody was disconnected: the question goes on, and its answer counts.
-        let asked = known.begin(key(5), ());
-        known.forget(&HashSet::new());
+        let asked = known.begin(key(5), Instant::now(), ());
+        known.forget(&HashMap::new());
         assert!(matches!(known.find(&key(5), Instant::now()), Found::Running(())));
         assert!(known.end(&key(5), asked));
+    }
+
+    #[test]
+    fn an_order_of_before_leaves_later_questions_and_answers_as_they_are() {
+        let (seven, before, mut known) = (Fingerprint::of_user("7"), Instant::now(), Known::<()>::default());
+        std::thread::sleep(Duration::from_millis(1));
+        let asked = known.begin(key(1), Instant::now(), ());
+        known.keep(key(2), &answer(), Instant::now() + Duration::from_secs(60), Box::new([seven]), 0);
+        known.forget(&HashMap::from([(seven, before)]));
+        assert!(matches!(known.find(&key(1), Instant::now()), Found::Running(())));
+        assert!(known.end(&key(1), asked) && is_kept(&known, 2));
     }
 }

@@ -1,7 +1,7 @@
 //! Asks Django who clients are: once for all handshakes that show the same at a time.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -78,8 +78,8 @@ impl DjangoLogins {
         })
     }
 
-    /// Users or tokens were disconnected: what Django has said about them counts no more.
-    pub fn forget(&self, principals: &HashSet<Fingerprint>) {
+    /// Users or tokens were disconnected: what Django had said about them until then counts no more.
+    pub fn forget(&self, principals: &HashMap<Fingerprint, Instant>) {
         self.known().forget(principals);
     }
 
@@ -98,7 +98,8 @@ impl DjangoLogins {
         keep: Duration,
     ) -> Waiting {
         let (sender, waiting) = watch::channel(None);
-        let (number, asked, request) = (known.begin(key, waiting.clone()), Instant::now(), question(forwarded));
+        let (asked, request) = (Instant::now(), question(forwarded));
+        let number = known.begin(key, asked, waiting.clone());
         let logins = Arc::clone(self);
         tokio::spawn(async move {
             let ended = guard(Arc::clone(&logins), |logins| {

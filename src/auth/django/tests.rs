@@ -1,5 +1,5 @@
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -208,7 +208,8 @@ async fn handshakes_with_the_same_credential_ask_once_and_later_ones_use_the_ans
     let (django, holds) = (Arc::new(Django::default()), Arc::new(Notify::new()));
     django.says(200, r#"{"id": 7}"#);
     *django.holds.lock().unwrap() = Some(Arc::clone(&holds));
-    let node = node(&django, DjangoLogin { cache: Span(Duration::from_millis(300)), ..DjangoLogin::default() });
+    let node_with = |cache: Duration| node(&django, DjangoLogin { cache: Span(cache), ..DjangoLogin::default() });
+    let node = node_with(Duration::from_secs(60));
     let (one, two) = (session("sessionid=1"), session("sessionid=2"));
     let before = Instant::now();
     let many = join_all((0..50).map(|_| known(&node, &METHODS, &one)));
@@ -228,11 +229,13 @@ async fn handshakes_with_the_same_credential_ask_once_and_later_ones_use_the_ans
     assert_eq!(django.asked(), 1);
     known(&node, &METHODS, &two).await.unwrap();
     assert_eq!(django.asked(), 2, "another credential is another question");
-    while asked.elapsed() < Duration::from_millis(400) {
+    let node = node_with(Duration::from_millis(20));
+    let asked = known(&node, &METHODS, &one).await.unwrap().asked.unwrap();
+    while asked.elapsed() < Duration::from_millis(100) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     known(&node, &METHODS, &one).await.unwrap();
-    assert_eq!(django.asked(), 3, "the answer is too old");
+    assert_eq!(django.asked(), 4, "the answer is too old");
 }
 
 #[tokio::test]
@@ -266,7 +269,7 @@ async fn a_disconnect_forgets_answers_about_its_user_or_token() {
         [(Fingerprint::of_user("8"), 1), (Fingerprint::of_user("7"), 2), (Fingerprint::of_text("s"), 3)]
     {
         known(&node, &METHODS, &head).await.unwrap();
-        node.forget(&HashSet::from([principal]));
+        node.forget(&HashMap::from([(principal, Instant::now())]));
         known(&node, &METHODS, &head).await.unwrap();
         assert_eq!(django.asked(), count);
     }
@@ -284,7 +287,7 @@ async fn an_answer_on_its_way_does_not_count_for_those_who_come_after_a_disconne
             tokio::task::yield_now().await;
         }
         let ordered = Instant::now();
-        node.forget(&HashSet::from([Fingerprint::of_user("7")]));
+        node.forget(&HashMap::from([(Fingerprint::of_user("7"), Instant::now())]));
         *django.holds.lock().unwrap() = None;
         let later = known(&node, &METHODS, &head);
         let later = tokio::time::timeout(Duration::from_secs(30), later).await.expect("a question of its own").unwrap();
@@ -307,7 +310,7 @@ async fn an_answer_on_its_way_at_a_logout_is_kept_for_nobody() {
             while django.asked() == 0 {
                 tokio::task::yield_now().await;
             }
-            node.forget(&HashSet::from([principal]));
+            node.forget(&HashMap::from([(principal, Instant::now())]));
             *django.holds.lock().unwrap() = None;
             holds.notify_one();
         };
@@ -352,7 +355,7 @@ async fn an_invalid_login_may_be_anonymous_and_a_refusal_may_not() {
     django.says(401, "null");
     let identity = node.authenticate_client(&METHODS, InvalidToken::Anonymous, None, &head).await.unwrap();
     assert!(identity.user == Value::Null && matches!(identity.ignored, Some(AuthError::Invalid(_))));
-    node.forget(&HashSet::from([Fingerprint::of_text("s")]));
+    node.forget(&HashMap::from([(Fingerprint::of_text("s"), Instant::now())]));
     django.says(403, "null");
     let refused = node.authenticate_client(&METHODS, InvalidToken::Anonymous, None, &head).await;
     assert_eq!(refused, Err(AuthError::Denied));

@@ -143,6 +143,11 @@ export class PublishPanel extends EventTarget {
     return { latency, pending: best };
   }
 
+  /** Awaits nothing of a publish any more. */
+  forget(pending) {
+    this.#pending = this.#pending.filter((other) => other !== pending);
+  }
+
   /** Whether `pending` is the last one that was published by hand. */
   isShown(pending) {
     return pending !== undefined && pending === this.#shown;

@@ -18,6 +18,7 @@ use crate::{
         driver::Driver,
         encoded::{EncodedMessage, Loss},
         frame::{self, EncodedFrames},
+        takeover::Accepted,
     },
 };
 
@@ -150,6 +151,25 @@ async fn a_handler_learns_of_a_loss_once_after_the_client_has_caught_up() {
         connection.abort();
     };
     LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn a_connection_counts_as_open_before_its_client_learns_of_it() {
+    let worker = Worker::new(config::Socket::default());
+    let (open, abandoned) = (worker.pending(), worker.pending());
+    let count = || worker.metrics.connections.get();
+    let mut accepted = [&open, &abandoned].map(|one| Accepted::new(Rc::clone(one), None));
+    assert_eq!(count(), 0);
+    accepted.iter_mut().for_each(Accepted::count);
+    assert_eq!(count(), 2, "the answer is written after this");
+    let [taken, lost] = accepted;
+    taken.keep();
+    open.open_without_socket();
+    assert_eq!(count(), 2, "once");
+    drop(lost);
+    assert_eq!(count(), 1, "its socket never came");
+    open.hang_up();
+    assert_eq!((count(), worker.connections.len()), (0, 0));
 }
 
 #[tokio::test]

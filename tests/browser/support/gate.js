@@ -58,6 +58,8 @@ export class Gate {
       CHANNELGATE__SERVER__DRAIN_DELAY: "0s",
       CHANNELGATE__SERVER__DRAIN_PERIOD: "200ms",
       CHANNELGATE__SERVER__DRAIN_GRACE: "1s",
+      // actix-http looks at its timer before it reads: a node that was stopped for so long answers 408 to a whole request.
+      CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT: "60s",
       RUST_LOG: "info",
       ...this.environment,
     };
@@ -78,7 +80,7 @@ export class Gate {
       if (ended) throw new Error(`the node ended: ${JSON.stringify(ended)}\n${this.#log}`);
       const isTold = this.environment.CHANNELGATE_API_KEY || this.#log.includes("#key=");
       return isTold && (await fetch(`${this.url}health/ready`)).ok;
-    }, 15_000).catch((error) => {
+    }, 40_000).catch((error) => {
       child.kill("SIGKILL");
       throw new Error(`${error.message}\n${this.#log}`, { cause: error });
     });
@@ -88,12 +90,12 @@ export class Gate {
     return this.#log;
   }
 
-  /** Ends the node as an operator would, and waits for it; by force after 10 s. */
+  /** Ends the node as an operator would, and waits for it; by force after 30 s. */
   async stop() {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return child?.ended;
     child.kill("SIGTERM");
-    const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    const force = setTimeout(() => child.kill("SIGKILL"), 30_000);
     const how = await child.ended;
     clearTimeout(force);
     return how;

@@ -28,7 +28,7 @@ export class Live {
   static async open(browser, url, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(20_000);
     const live = new Live(context, page);
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) live.problems.push(`${message.type()}: ${message.text()}`);
@@ -144,6 +144,8 @@ export class Live {
 
   /** Publishes what the panel holds and resolves with the text of the answer. */
   async publish() {
+    // The panel keeps the answer to what was published before.
+    await this.test("publish-answer").evaluate((answer) => answer.replaceChildren());
     await this.test("publish-send").click();
     return until("an answer", async () => {
       const text = await this.test("publish-answer").textContent();

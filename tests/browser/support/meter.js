@@ -2,8 +2,11 @@
 
 import { connect, createServer } from "node:net";
 
-/** With `late`, what the node sends over a WebSocket arrives so many ms later: other connections overtake it. */
-export async function meter(port, { late = 0 } = {}) {
+/**
+ * With `late`, what the node sends over a WebSocket arrives so many ms later: other connections overtake it. With `behind`,
+ * what the client sends over one.
+ */
+export async function meter(port, { late = 0, behind = 0 } = {}) {
   const sockets = new Set();
   const proxy = { bytes: 0 };
   const server = createServer((client) => {
@@ -18,10 +21,14 @@ export async function meter(port, { late = 0 } = {}) {
       });
     }
     upstream.on("data", (data) => (proxy.bytes += data.length));
-    client.pipe(upstream);
-    let delay = 0;
+    let [delay, wait] = [0, 0];
+    client.on("data", (data) => {
+      if (wait) setTimeout(() => void (upstream.destroyed || upstream.write(data)), wait);
+      else upstream.write(data);
+    });
+    client.on("end", () => void upstream.end());
     client.once("data", (head) => {
-      if (/^upgrade: websocket/im.test(head.toString("latin1"))) delay = late;
+      if (/^upgrade: websocket/im.test(head.toString("latin1"))) [delay, wait] = [late, behind];
     });
     upstream.on("data", (data) => {
       if (delay) setTimeout(() => void (client.destroyed || client.write(data)), delay);

@@ -31,7 +31,7 @@ export async function open(browser, gate, answers = {}) {
   const server = await serve(answers);
   const context = await browser.newContext();
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(20_000);
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(error.message));
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
@@ -49,7 +49,7 @@ export async function open(browser, gate, answers = {}) {
       client.onMissed((missed) => void seen.missed.push(missed));
       return seen;
     };
-    window.waitFor = async (what, condition, ms = 8_000) => {
+    window.waitFor = async (what, condition, ms = 20_000) => {
       const end = Date.now() + ms;
       for (;;) {
         const found = condition();

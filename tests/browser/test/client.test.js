@@ -73,6 +73,8 @@ describe("the client of a page", () => {
       });
       await gate.publish("order_7", { type: "order.status", status: "paid" });
       await page.evaluate(() => waitFor("the event", () => seen.events.length === 1));
+      // The browser reports it in a task of its own.
+      await until("the report", () => page.problems.length > 0);
       assert.deepEqual(page.problems, ["a mistake of the page"]);
     } finally {
       await page.done();
@@ -100,6 +102,7 @@ describe("the client of a page", () => {
         return [listening.statuses, refused.statuses];
       });
       assert.deepEqual(found, [["connecting", "open", "closed"], ["connecting", "reconnecting", "closed"]]);
+      await until("both reports", () => new Set(page.problems).size > 1);
       assert.deepEqual(new Set(page.problems), new Set(["of write", "of a listener"]));
     } finally {
       await page.done();
@@ -249,7 +252,7 @@ describe("the client of a page", () => {
   }));
 
   it("never hurries, and wakes with the network", () => onPage(async (page) => {
-    const apart = await page.evaluate(async () => {
+    const { apart, pauses } = await page.evaluate(async () => {
       const attempts = [];
       const Real = WebSocket;
       window.WebSocket = class extends Real {
@@ -260,13 +263,18 @@ describe("the client of a page", () => {
       };
       Math.random = () => 0;
       const client = connect(node("/ws/nowhere/"));
+      const pauses = [];
+      client.subscribe(() => {
+        const { retryAt } = client.snapshot();
+        if (retryAt !== null) pauses.push(retryAt - Date.now());
+      });
       await waitFor("five attempts", () => attempts.length === 5);
       const apart = attempts.slice(1).map((at, index) => at - attempts[index]);
       client.disconnect();
 
-      // What wakes a page wakes its connection, too: this one would wait for a second.
+      // What wakes a page wakes its connection, too: this one would wait for an hour.
       Math.random = () => 1;
-      const other = connect(node("/ws/nowhere/"));
+      const other = connect(node("/ws/nowhere/"), { backoff: { base: 3_600_000, cap: 3_600_000 } });
       await waitFor("the pause", () => other.snapshot().retryAt !== null);
       Math.random = () => 0;
       const count = attempts.length;
@@ -275,9 +283,11 @@ describe("the client of a page", () => {
       await waitFor("an attempt", () => attempts.length > count);
       if (attempts[count] >= retryAt) throw new Error(`it came ${attempts[count] - retryAt} ms after its own time`);
       other.disconnect();
-      return apart;
+      return { apart, pauses };
     });
-    assert.ok(apart.every((ms) => ms >= 200 && ms < 2_000), `${apart}`);
+    assert.ok(apart.every((ms) => ms >= 200), `${apart}`);
+    // As it means it: the node's refusals, and timers, may come late.
+    assert.ok(pauses.every((ms) => ms <= 250), `${pauses}`);
   }));
 
   describe("and tokens", () => {

@@ -41,7 +41,7 @@ describe("the look of the live page", () => {
   async function filled(options) {
     const live = await Live.open(browser, gate.pageUrl, options);
     await live.test("try-everything").click();
-    await until("everything is tried", async () => /published/.test(await live.test("try-status").textContent()), 20_000);
+    await until("everything is tried", async () => /published/.test(await live.test("try-status").textContent()), 40_000);
     return live;
   }
 

@@ -312,7 +312,7 @@ describe("the Socket.IO clients of the live page, when the node restarts,", () =
       assert.equal((await stopped).code, 0, "a drained node ends well");
 
       await gate.start();
-      await live.stateIs("tracker", /^Open$/, 30_000);
+      await live.stateIs("tracker", /^Open$/, 45_000);
       assert.deepEqual(await live.in("tracker", "room-leave").allTextContents(), ["session:7"]);
       await until("the room is joined again", async () => {
         await gate.publish("session.7", { type: "again", data: null });

@@ -114,8 +114,8 @@ describe("Chromium and the node", () => {
       assert.equal((await stopped).code, 0, "a drained node ends well");
 
       await restarted.start();
-      await live.stateIs("feed", /^Open$/, 30_000);
-      await live.stateIs("parking", /^Open$/, 30_000);
+      await live.stateIs("feed", /^Open$/, 45_000);
+      await live.stateIs("parking", /^Open$/, 45_000);
       await restarted.publish("broadcast", { type: "send_event", event: "back", data: {} });
       assert.deepEqual((await live.receives("feed", 1))[0], { event: "back", data: {} });
       // The page has asked for a new token and subscribed again by itself.

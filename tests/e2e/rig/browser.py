@@ -48,7 +48,7 @@ class Page:
         if self.session:
             command["sessionId"] = self.session
         await self.connection.send(json.dumps(command))
-        message = await in_time(20, self.replies[number])
+        message = await in_time(60, self.replies[number])
         if "error" in message:
             raise AssertionError(f"{method}: {message['error']}")
         return message["result"]

@@ -49,7 +49,7 @@ class Client:
         options.setdefault("max_size", None)
         options.setdefault("max_queue", None)
         options.setdefault("ping_interval", None)
-        options.setdefault("open_timeout", 20)
+        options.setdefault("open_timeout", DEADLINE)
         options.setdefault("close_timeout", 2)
         try:
             return cls(await connect(f"ws://{site}:{port}{path}", **options))

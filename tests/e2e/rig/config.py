@@ -42,6 +42,13 @@ all = { event = "told", data = "args[0]" }
 event = "question"
 data = "args[0]"
 [consumer.on_message.ask_me.reply.expect]
+timeout = "30s"
+ok = { reply = { event = "answered", data = "result.args" } }
+error = { reply = { event = "unanswered" } }
+[consumer.on_message.ask_me_briefly.reply]
+event = "question"
+data = "args[0]"
+[consumer.on_message.ask_me_briefly.reply.expect]
 timeout = "500ms"
 ok = { reply = { event = "answered", data = "result.args" } }
 error = { reply = { event = "unanswered" } }

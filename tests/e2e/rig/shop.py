@@ -24,7 +24,7 @@ async def joined(client, watcher, room: str) -> None:
         try:
             await client.args("user_typing_stop", before + 1, 0.2)
         except AssertionError:
-            assert number < 50, f"never in {room}"
+            assert number < 150, f"never in {room}"
             continue
         return
 

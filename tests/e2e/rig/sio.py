@@ -146,7 +146,8 @@ class PySocket(Socket):
 
     def __init__(self):
         super().__init__()
-        self.client = socketio.AsyncClient(**QUICK_RECONNECT)
+        # A request that is late on a busy machine is no reason to connect anew.
+        self.client = socketio.AsyncClient(**QUICK_RECONNECT, request_timeout=DEADLINE)
         self.namespace = "/"
 
     async def open(self, url: str, namespace: str, auth, transports: list[str], answers: dict, options: dict) -> None:

@@ -15,7 +15,7 @@ import redis
 from django.utils.module_loading import import_string
 
 #: How long a test waits for what has to come, in seconds.
-PATIENCE = 10
+PATIENCE = 30
 
 
 class Server:

@@ -40,7 +40,7 @@ class Response:
         """Waits for so many lines."""
         while len(self.body.splitlines()) < count:
             self.arrived.clear()
-            await asyncio.wait_for(self.arrived.wait(), 10)  # noqa: TID251
+            await asyncio.wait_for(self.arrived.wait(), 30)  # noqa: TID251
         return self.lines
 
 

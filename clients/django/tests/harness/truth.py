@@ -6,7 +6,7 @@ import time
 from channelgate.bridge import protocol
 
 CHANNEL = "specific.n1!c.k2Jx"
-DEADLINE = 10
+DEADLINE = 30
 
 
 class Truth:

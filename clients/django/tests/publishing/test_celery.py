@@ -17,6 +17,7 @@ pytest.importorskip("celery")
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
+@pytest.mark.timeout(150)
 def test_tasks_of_a_prefork_worker_publish(server, script_environment):
     from celery import Celery
 
@@ -37,7 +38,7 @@ def test_tasks_of_a_prefork_worker_publish(server, script_environment):
         with Celery(broker=broker) as sender:
             for number in range(40):
                 sender.send_task("tasks.note", (number,))
-        assert consumer.next(30)["name"] == "worker"
+        assert consumer.next(60)["name"] == "worker"
         assert sorted(one["name"] for one in consumer.all(40)) == list(range(40))
     finally:
         worker.send_signal(signal.SIGTERM)

@@ -14,6 +14,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
+from harness.calm import within
 
 from channelgate import adisconnect, disconnect, disconnects, orders
 
@@ -27,15 +28,15 @@ def print_of(kind, text):
 @pytest.fixture
 def heard(own_server, use):
     """The orders that nodes hear."""
-    use(None, REDIS_URL=own_server.url, PUBLISH={"TIMEOUT": 1})
+    use(None, REDIS_URL=own_server.url, PUBLISH={"TIMEOUT": 30})
     pubsub = own_server.client.pubsub(ignore_subscribe_messages=True)
     pubsub.subscribe(orders.CHANNEL)
-    pubsub.get_message(timeout=5)
+    pubsub.get_message(timeout=30)
 
     def heard():
         """The next order; None if no other was given before now."""
         own_server.client.publish(orders.CHANNEL, '"now"')
-        orders_heard.extend(iter(lambda: json.loads(pubsub.get_message(timeout=10)["data"]), "now"))
+        orders_heard.extend(iter(lambda: json.loads(pubsub.get_message(timeout=30)["data"]), "now"))
         return orders_heard.pop(0) if orders_heard else None
 
     orders_heard = []
@@ -71,7 +72,7 @@ def test_an_order_names_its_target(target, named, heard):
             assert order == {**named, **expected}
             hours = {"jti": 24, "session": 1}.get(next(iter(target)), 1)
             assert ("fingerprint" in named) == (until is not None)
-            assert until is None or abs(until - time.time() - hours * 3600) < 5
+            assert until is None or abs(until - time.time() - hours * 3600) < 60
 
 
 def test_what_no_node_hears_is_kept(own_server, use):
@@ -90,8 +91,8 @@ def test_what_no_node_hears_is_kept(own_server, use):
         ((entry, score),) = kept[key]
         assert entry == {**entry, **named, "code": 4403, "reason": "over"}
         hours = 0 if key == orders.DISCONNECTED else 24 if "jti" in target else 1
-        assert abs(score / 1000 - time.time() - hours * 3600) < 5
-        assert abs(own_server.client.pttl(key) / 1000 - max(hours, 1) * 3600) < 5
+        assert abs(score / 1000 - time.time() - hours * 3600) < 60
+        assert abs(own_server.client.pttl(key) / 1000 - max(hours, 1) * 3600) < 60
 
 
 @pytest.mark.parametrize(
@@ -125,12 +126,11 @@ async def test_a_loop_is_not_blocked(heard):
         disconnect(7)
 
 
-def test_an_order_takes_no_longer_than_its_time(own_server, heard):
+def test_an_order_takes_no_longer_than_its_time(own_server, use):
+    use(None, REDIS_URL=own_server.url, PUBLISH={"TIMEOUT": 1})
     own_server.freeze()
-    began = time.monotonic()
-    with pytest.raises(Exception, match=r"[Tt]imed? ?out|in time"):
+    with within(1.5), pytest.raises(Exception, match=r"[Tt]imed? ?out|in time"):
         disconnect(7)
-    assert time.monotonic() - began < 1.5
     own_server.thaw()
 
 

@@ -1,7 +1,6 @@
 """Redis away, frozen and back: no call waits longer than `TIMEOUT`, and each loss is told."""
 
 import asyncio
-import contextlib
 import itertools
 import threading
 import time
@@ -9,6 +8,7 @@ import time
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from harness.calm import within
 from harness.server import Consumer, Node, until
 
 from channelgate import NotPublished, apublish, publish, publish_failed, publish_many
@@ -51,18 +51,17 @@ def losses():
     publish_failed.disconnect(receiver)
 
 
-@contextlib.contextmanager
-def within(seconds):
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < seconds
-
-
 def is_sent(name, losses):
     """Publishes once. After an outage calls have less time for a while: on a busy machine too little."""
     before = len(losses)
     publish("g", {**EVENT, "name": name})
     return len(losses) == before
+
+
+def reach(losses):
+    """Publishes until it arrives: the first time, a busy machine may need longer than the tests give a call."""
+    until(lambda: is_sent("first", losses))
+    losses.clear()
 
 
 def heard(server, way):
@@ -86,7 +85,9 @@ def test_redis_is_killed_and_comes_back(way, own_server, losses, caplog, monkeyp
 
     monkeypatch.setattr(attempts.Attempts, "again", again)
     way()
-    publish("g", EVENT)
+    reach(losses)
+    caplog.clear()
+    seconds.clear()
     own_server.kill()
     with within(TIMEOUT + SLACK):
         publish("g", {**EVENT, "name": "lost"})
@@ -108,7 +109,7 @@ def test_redis_is_killed_and_comes_back(way, own_server, losses, caplog, monkeyp
 
 def test_a_restart_between_two_messages_is_not_noticed(way, own_server, losses):
     """The connections that stayed open are gone, without the process knowing it."""
-    way()
+    way(TIMEOUT=30)
     publish("g", EVENT)
     own_server.kill()
     own_server.start()
@@ -121,7 +122,7 @@ def test_a_restart_between_two_messages_is_not_noticed(way, own_server, losses):
 
 def test_a_frozen_redis_takes_the_timeout_and_no_more(way, own_server, losses):
     way()
-    publish("g", EVENT)
+    reach(losses)
     own_server.freeze()
     with within(TIMEOUT + SLACK):
         publish("g", EVENT)
@@ -150,10 +151,10 @@ def test_a_frozen_redis_that_was_never_reached(way, own_server, losses):
 
 
 def test_a_redis_that_is_slow_has_the_whole_time(way, own_server, losses):
-    way(TIMEOUT=3)
+    way(TIMEOUT=8)
     publish("g", EVENT)
     own_server.freeze()
-    thawing = threading.Timer(1.5, own_server.thaw)
+    thawing = threading.Timer(4.2, own_server.thaw)
     thawing.start()
     publish("g", EVENT)
     thawing.join()
@@ -191,7 +192,7 @@ def test_an_error_is_the_callers_if_the_setting_says_so(way, own_server):
 
 async def test_asynchronous_code_waits_no_longer(way, own_server, losses):
     await asyncio.to_thread(way)
-    await apublish("g", EVENT)
+    await asyncio.to_thread(reach, losses)
     own_server.freeze()
     with within(TIMEOUT + SLACK):
         await asyncio.gather(*[apublish("g", EVENT) for _ in range(20)])
@@ -201,7 +202,7 @@ async def test_asynchronous_code_waits_no_longer(way, own_server, losses):
 
 def test_threads_wait_no_longer_when_all_connections_are_stuck(way, own_server, losses):
     way(CONNECTIONS=2)
-    publish("g", EVENT)
+    reach(losses)
     own_server.freeze()
     threads = [threading.Thread(target=publish, args=("g", EVENT)) for _ in range(12)]
     with within(TIMEOUT + SLACK):

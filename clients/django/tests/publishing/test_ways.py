@@ -45,9 +45,9 @@ def test_the_prefix_is_that_of_the_setting(server, use):
     use(None, REDIS_URL=server.url, PREFIX="shop:")
     pubsub = server.client.pubsub(ignore_subscribe_messages=True)
     pubsub.subscribe("shop:g")
-    pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+    pubsub.get_message(ignore_subscribe_messages=True, timeout=30)
     publish("g", {**EVENT, "name": "ü"})
-    assert json.loads(pubsub.get_message(timeout=5)["data"]) == {**EVENT, "name": "ü"}
+    assert json.loads(pubsub.get_message(timeout=30)["data"]) == {**EVENT, "name": "ü"}
     pubsub.close()
 
 
@@ -74,7 +74,7 @@ def api(use):
         None,
         URL=f"http://127.0.0.1:{server.server_address[1]}/",
         API_KEY="key",
-        PUBLISH={"ON_ERROR": "raise", "TIMEOUT": 5},
+        PUBLISH={"ON_ERROR": "raise", "TIMEOUT": 30},
     )
     yield got, answers
     server.shutdown()

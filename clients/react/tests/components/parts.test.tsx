@@ -4,7 +4,7 @@ import { ChannelgateProvider } from "@channelgate/react";
 import { Badge, ConnectionStatus, Figures, MissedBanner, NotificationList } from "@channelgate/react/components";
 import type { Snapshot } from "@channelgate/client";
 import { createTestClient } from "@channelgate/client/testing";
-import { expect, it, vi } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { page, userEvent } from "vitest/browser";
 
 import { frames, mount } from "../support.tsx";
@@ -36,11 +36,18 @@ it("tells the device's network from the socket", async () => {
 });
 
 it("counts the seconds until the next attempt down, and says no seconds while it is made", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] });
+  onTestFinished(() => void vi.useRealTimers());
   const { element } = connected(fake({ status: "reconnecting", retryAt: Date.now() + 1_400 }), <ConnectionStatus />);
   const text = () => element.querySelector("[data-cg=text]")?.textContent;
-  await expect.poll(text).toBe("Reconnecting, again in 2 s");
-  await expect.poll(text, { timeout: 2_000 }).toBe("Reconnecting, again in 1 s");
-  await expect.poll(text, { timeout: 2_000 }).toBe("Reconnecting");
+  await frames();
+  expect(text()).toBe("Reconnecting, again in 2 s");
+  vi.advanceTimersByTime(500);
+  await frames();
+  expect(text()).toBe("Reconnecting, again in 1 s");
+  vi.advanceTimersByTime(1_000);
+  await frames();
+  expect(text()).toBe("Reconnecting");
 });
 
 it.each<Snapshot["status"]>(["failed", "unauthorized"])("has a button at %s, which connects again", async (status) => {

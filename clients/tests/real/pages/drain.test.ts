@@ -22,11 +22,11 @@ it("forty clients of a drained node come back spread over two seconds", async ()
   };
   await until("all are open", () => all(({ status }) => status === "open"));
   await gate.stop();
+  // What they wait, by their own clocks: timers of a busy machine are late.
   await until("all have tried", () => all(({ delay }) => delay !== null));
   const delays = (await crowd()).map(({ delay }) => delay ?? Number.NaN).sort((a, b) => a - b);
   expect(delays[0]).toBeGreaterThanOrEqual(0);
-  // Timers of a busy machine are late.
-  expect(delays.at(-1)).toBeLessThanOrEqual(2_500);
+  expect(delays.at(-1)).toBeLessThanOrEqual(2_000);
   // Forty random numbers up to 2 s lie within one second of each other once in a thousand million runs.
   expect(delays[Math.floor(CLIENTS / 10)]).toBeLessThan(1_000);
   expect((delays.at(-1) ?? 0) - (delays[0] ?? 0)).toBeGreaterThan(1_000);

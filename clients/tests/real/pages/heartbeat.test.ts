@@ -14,13 +14,13 @@ it("finds a dead link within 36 s", async () => {
   const tab = await Tab.open(browser);
   await tab.start({ url: `${link.url}ws/`, components: 0 });
   await tab.until("the node's name", ({ snapshot }) => snapshot.node !== null);
-  const began = performance.now();
   link.halfOpen();
-  const { reasons } = await tab.until("the loss", ({ statuses }) => statuses.length > 2, 40_000);
-  const seconds = (performance.now() - began) / 1_000;
+  const { reasons, lost } = await tab.until("the loss", (facts) => facts.lost.length > 0, 60_000);
   expect(reasons).toEqual(["heartbeat"]);
-  expect(seconds).toBeGreaterThan(30);
-  expect(seconds).toBeLessThanOrEqual(36);
+  // By the page's own clock, from the last frame on. A busy machine may stop it.
+  const [{ silence, stopped } = { silence: 0, stopped: 0 }] = lost;
+  expect(silence).toBeGreaterThanOrEqual(35_000);
+  expect(silence - stopped).toBeLessThanOrEqual(36_000);
   await tab.until("open and live", ({ snapshot }) => snapshot.status === "open" && snapshot.recovery === "live");
   await tab.close();
-}, 60_000);
+});

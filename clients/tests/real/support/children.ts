@@ -26,7 +26,7 @@ export const isGone = (child: ChildProcess | undefined): boolean =>
   child?.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 
 /** Sends a signal and waits for the end; by force after `ms`. */
-export async function end(child: ChildProcess | undefined, signal: NodeJS.Signals, ms = 10_000): Promise<void> {
+export async function end(child: ChildProcess | undefined, signal: NodeJS.Signals, ms = 30_000): Promise<void> {
   if (child === undefined || isGone(child)) return;
   const ended = new Promise((resolve) => void child.once("exit", resolve));
   child.kill(signal);

@@ -73,6 +73,8 @@ export class Gate {
       CHANNELGATE__SERVER__DRAIN_DELAY: "0s",
       CHANNELGATE__SERVER__DRAIN_PERIOD: "200ms",
       CHANNELGATE__SERVER__DRAIN_GRACE: "1s",
+      // actix-http looks at its timer before it reads: a node that was stopped for so long answers 408 to a whole request.
+      CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT: "60s",
       RUST_LOG: "info",
       ...(config === undefined ? {} : { CHANNELGATE_CONFIG: join(this.#folder, "channelgate.toml") }),
       ...(presets === undefined ? {} : { CHANNELGATE__PRESETS: presets.join(",") }),
@@ -88,7 +90,7 @@ export class Gate {
     child.stdout?.on("data", (data: Buffer) => (this.#log += data.toString()));
     child.stderr?.on("data", (data: Buffer) => (this.#log += data.toString()));
     try {
-      await until("the node is ready, or has ended", async () => isGone(child) || (await fetch(`${this.url}health/ready`)).ok, 20_000);
+      await until("the node is ready, or has ended", async () => isGone(child) || (await fetch(`${this.url}health/ready`)).ok, 40_000);
       if (isGone(child)) throw new Error("the node has ended");
     } catch (error) {
       child.kill("SIGKILL");
@@ -140,18 +142,18 @@ export class Gate {
   token(user: string | number, { kind = "access", lifetime = "5m", claims = {} }: { kind?: string; lifetime?: string; claims?: Readonly<Record<string, unknown>> } = {}): string {
     const args = ["token", "--user", String(user), "--kind", kind, "--lifetime", lifetime];
     for (const [name, value] of Object.entries(claims)) args.push("--claim", `${name}=${JSON.stringify(value)}`);
-    const minted = spawnSync(binary(), args, { env: this.#variables, encoding: "utf8", timeout: 10_000 });
+    const minted = spawnSync(binary(), args, { env: this.#variables, encoding: "utf8", timeout: 30_000 });
     if (minted.status !== 0) throw new Error(`channelgate token: ${minted.stderr}`);
     return minted.stdout.trim();
   }
 
-  /** The number of a metric, all its labels added up. */
-  async metric(name: string): Promise<number> {
+  /** The number of a metric: all its labels added up, or those with this text, `outcome="accepted"` for instance. */
+  async metric(name: string, label = ""): Promise<number> {
     const response = await fetch(`${this.url}metrics`, { headers: { Authorization: `Bearer ${this.key}` } });
     if (!response.ok) throw new Error(`metrics: HTTP ${response.status}`);
     let sum = 0;
     for (const line of (await response.text()).split("\n")) {
-      if (line.startsWith(`${name} `) || line.startsWith(`${name}{`)) sum += Number(line.slice(line.lastIndexOf(" ")));
+      if ((line.startsWith(`${name} `) || line.startsWith(`${name}{`)) && line.includes(label)) sum += Number(line.slice(line.lastIndexOf(" ")));
     }
     return sum;
   }

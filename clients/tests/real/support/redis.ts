@@ -31,7 +31,7 @@ export class Redis {
   #answers(): Promise<boolean> {
     return new Promise((resolve) => {
       const socket = createConnection(this.port, "127.0.0.1", () => socket.write("PING\r\n"));
-      socket.setTimeout(500);
+      socket.setTimeout(5_000);
       const done = (answers: boolean) => () => {
         socket.destroy();
         resolve(answers);

@@ -22,8 +22,9 @@ class PollConsumer(AsyncJsonWebsocketConsumer):
         await self.accept()
 
     async def receive_json(self, content, **kwargs):
-        """Is busy for a while, or only answers."""
-        await asyncio.sleep(content.get("busy", 0))
+        """Is busy until a file is there, or only answers."""
+        while (name := content.get("busy_until")) and not Path(name).exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
         await self.send_json({"heard": content["n"]})
 
     def _called(self):

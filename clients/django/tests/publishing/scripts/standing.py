@@ -17,6 +17,6 @@ def set_up(**channelgate):
                 "CONFIG": {"hosts": [os.environ["PUBLISHING_REDIS"]], "capacity": 1000},
             }
         },
-        CHANNELGATE={"PUBLISH": {"ON_ERROR": "raise", "TIMEOUT": 5}, **channelgate},
+        CHANNELGATE={"PUBLISH": {"ON_ERROR": "raise", "TIMEOUT": 30}, **channelgate},
     )
     django.setup()

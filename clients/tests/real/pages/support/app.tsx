@@ -15,6 +15,8 @@ export interface Facts {
   /** Close codes of connections that were lost, and what kind of loss others were. */
   reasons: (string | number)[];
   missed: Missed[];
+  /** Losses: milliseconds since the last event, and for how many of them timers of the page were stopped. */
+  lost: { silence: number; stopped: number }[];
   snapshot: { status: string; recovery: string; attempt: number; reason: { kind: string; code?: number; text: string } | null; node: string | null; latency: number | null; queued: number };
   /** Numbers of the events as the first handler got them, and how many each handler got. */
   numbers: number[];
@@ -38,14 +40,15 @@ interface Start extends Omit<Options, "token" | "transport" | "dialect" | "lifec
 
 interface Crowd {
   status: string;
-  lostAt: number | null;
+  /** Milliseconds from its loss to the time that it has chosen for its first attempt. */
+  pause: number | null;
 }
 
 const crowd: Crowd[] = [];
 
 declare global {
   interface Window {
-    sockets: (WebSocket & { madeAt: number })[];
+    sockets: WebSocket[];
     page: typeof page;
   }
 }
@@ -55,6 +58,7 @@ const facts: Omit<Facts, "made" | "open" | "snapshot" | "text"> = {
   recoveries: [],
   reasons: [],
   missed: [],
+  lost: [],
   numbers: [],
   calls: [],
   renders: [],
@@ -64,6 +68,17 @@ const facts: Omit<Facts, "made" | "open" | "snapshot" | "text"> = {
 let client: Client | undefined;
 let root: Root | undefined;
 let stop: (() => void) | undefined;
+let heard = 0;
+let stopped = 0;
+
+/** Timers of a busy machine are late. */
+const EVERY = 50;
+let last = performance.now();
+setInterval(() => {
+  const now = performance.now();
+  if (now - last > 3 * EVERY) stopped += now - last - EVERY;
+  last = now;
+}, EVERY);
 
 for (const [target, names] of [[window, ["online", "offline", "pagehide", "pageshow"]], [document, ["freeze", "resume", "visibilitychange"]]] as const) {
   for (const name of names) target.addEventListener(name, () => void facts.lifecycle.push(name === "visibilitychange" ? document.visibilityState : name));
@@ -113,11 +128,16 @@ const page = {
     client = connection;
     let last: unknown = null;
     connection.subscribe(() => {
-      const { status, recovery, reason } = connection.snapshot();
+      const { status, recovery, reason, since } = connection.snapshot();
+      if (status === "reconnecting" && facts.statuses.at(-1) === "open") facts.lost.push({ silence: since - heard, stopped });
       if (reason !== null && reason !== last) facts.reasons.push(reason.code ?? reason.kind);
       last = reason;
       if (facts.statuses.at(-1) !== status) facts.statuses.push(status);
       if (facts.recoveries.at(-1) !== recovery) facts.recoveries.push(recovery);
+    });
+    connection.on("*", (_data, { at }) => {
+      heard = at;
+      stopped = 0;
     });
     if (components === 0) {
       connection.on("client_create", (data) => handle(0, data));
@@ -160,21 +180,21 @@ const page = {
     for (let number = 0; number < count; number += 1) {
       const one = createClient({ url: `${url}?number=${number}`, backoff: { base: 300, cap: 300 } });
       one.subscribe(() => {
-        const { status } = one.snapshot();
-        crowd[number] ??= { status, lostAt: null };
+        const { status, retryAt, since } = one.snapshot();
+        crowd[number] ??= { status, pause: null };
         const known = crowd[number] as Crowd;
         known.status = status;
-        if (status === "reconnecting") known.lostAt ??= performance.now();
+        if (status === "reconnecting") known.pause ??= (retryAt ?? since) - since;
       });
       one.connect();
     }
   },
 
-  /** Of each of the many: its status, and the milliseconds from its loss to its first attempt. */
+  /** Of each of the many: its status, and after its first attempt the milliseconds that it has waited for that. */
   crowd(): { status: string; delay: number | null }[] {
-    return crowd.map(({ status, lostAt }, number) => {
-      const [, second] = window.sockets.filter(({ url }) => new URL(url).searchParams.get("number") === String(number));
-      return { status, delay: lostAt === null || second === undefined ? null : second.madeAt - lostAt };
+    return crowd.map(({ status, pause }, number) => {
+      const made = window.sockets.filter(({ url }) => new URL(url).searchParams.get("number") === String(number));
+      return { status, delay: made.length < 2 ? null : pause };
     });
   },
 

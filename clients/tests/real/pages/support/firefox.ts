@@ -48,7 +48,7 @@ export class Firefox {
     const child = run(firefoxPath, ["--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0"], { stdio: ["ignore", "ignore", "pipe"] });
     let log = "";
     child.stderr?.on("data", (data: Buffer) => (log += data.toString()));
-    const address = await until("the address of WebDriver BiDi", () => /BiDi listening on (ws:\S+)/.exec(log)?.[1], 30_000);
+    const address = await until("the address of WebDriver BiDi", () => /BiDi listening on (ws:\S+)/.exec(log)?.[1], 40_000);
     const socket = new WebSocket(`${address}/session`);
     await new Promise((resolve, reject) => void socket.once("open", resolve).once("error", reject));
     const firefox = new Firefox(child, profile, socket);

@@ -16,7 +16,7 @@ import { Watched } from "./watched.js";
 const HTML = `<!doctype html><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,"><div id="root"></div>
 <script>
 window.sockets = [];
-window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); this.madeAt = performance.now(); window.sockets.push(this); } };
+window.WebSocket = class extends WebSocket { constructor(...all) { super(...all); window.sockets.push(this); } };
 </script><script src="/app.js"></script>`;
 
 const SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
@@ -42,7 +42,7 @@ export async function launchPlain(): Promise<{ browser: Browser; close: () => Pr
   const child = run(chromiumPath(), [...SWITCHES, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";
   child.stderr?.on("data", (data: Buffer) => (log += data.toString()));
-  const address = await until("the address of DevTools", () => /DevTools listening on (ws:\S+)/.exec(log)?.[1], 20_000);
+  const address = await until("the address of DevTools", () => /DevTools listening on (ws:\S+)/.exec(log)?.[1], 40_000);
   const browser = await chromium.connectOverCDP(address, { noDefaults: true });
   const close = async (): Promise<void> => {
     await browser.close();
@@ -83,7 +83,7 @@ export class Tab extends Watched {
     // A plain browser has one profile for all pages.
     const context = browser.contexts()[0] ?? (await browser.newContext());
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(20_000);
     const tab = new Tab(context, page, await context.newCDPSession(page), server);
     page.on("console", (message) => {
       const text = message.text();

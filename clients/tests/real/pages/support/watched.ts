@@ -24,7 +24,7 @@ export abstract class Watched {
   }
 
   /** Waits until the facts are so, and returns them. */
-  async until(what: string, condition: (facts: Facts) => boolean, ms = 10_000): Promise<Facts> {
+  async until(what: string, condition: (facts: Facts) => boolean, ms = 20_000): Promise<Facts> {
     let last: Facts | undefined;
     try {
       await until(what, async () => condition((last = await this.facts())), ms);
