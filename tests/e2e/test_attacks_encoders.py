@@ -91,7 +91,7 @@ async def all_end(row) -> None:
 
     async def over(raw) -> bool:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await raw.close_code(5)
+            await raw.close_code()
         return True
 
     ended = await asyncio.gather(*(over(raw) for raw in row.raws), return_exceptions=True)

@@ -135,7 +135,7 @@ async def test_variables_set_by_a_handler(node, protocol):
 async def test_silent_connections(node):
     async with attack(node, "three connections each without a byte", 3 * CLIENTS * 8192) as row:
         await row.open(lambda: Raw.tcp(row.port), 3 * CLIENTS)
-        ended = asyncio.gather(*(raw.ended(8) for raw in row.raws), return_exceptions=True)
+        ended = asyncio.gather(*(raw.ended() for raw in row.raws), return_exceptions=True)
         assert not any(await ended), "they stay open"
 
 

@@ -185,8 +185,12 @@ async def test_an_order_that_no_node_hears_is_lost_and_a_node_accepts_no_token_b
             return False
 
     await until(listens, "the node to listen")
-    begun = time.monotonic()
-    assert await refusal(late.port, f"/token/?token={token}") == 503
-    assert 1.5 < time.monotonic() - begun < 4
+    took = []
+    # A machine that stands still for a moment delays one of them.
+    while len(took) < 3 and not (took and min(took) < 4):
+        begun = time.monotonic()
+        assert await refusal(late.port, f"/token/?token={token}") == 503
+        took.append(time.monotonic() - begun)
+    assert 1.5 < min(took) < 4, took
     reply = await Http(late.port).post("/api/publish", data={"group": "one", "event": {"type": "x"}}, token=API_KEY)
     assert reply.status == 503 and int(reply.headers["retry-after"]) >= 1, reply

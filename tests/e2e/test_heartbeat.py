@@ -147,7 +147,7 @@ async def test_a_node_that_stood_still_blames_nobody(module_system):
 @pytest.mark.alone("measures when messages are sent")
 async def test_heartbeats_of_many_connections_are_spread(module_system):
     """Of an interval of several seconds each has its share."""
-    config = CONFIG.replace('every = "1s", send_text = "tick"', 'every = "3s", send_text = "tick"')
+    config = CONFIG.replace('every = "1s", send_text = "tick"', 'every = "12s", send_text = "tick"')
     node = module_system.start_node(config=config, CHANNELGATE__SERVER__WORKERS="1")
     clients = [await Client.open(node.port, "/ws/unanswered/") for _ in range(40)]
     loop = asyncio.get_running_loop()
@@ -159,8 +159,8 @@ async def test_heartbeats_of_many_connections_are_spread(module_system):
 
     await asyncio.gather(*(first(client) for client in clients))
     gaps = sorted(times)
-    per_second = [sum(1 for time in gaps if abs(time - other) < 0.4) for other in gaps]
-    assert max(per_second) <= 20, per_second
+    near = [sum(1 for time in gaps if abs(time - other) < 1.6) for other in gaps]
+    assert max(near) <= 20, near
     await asyncio.gather(*(client.close() for client in clients))
 
 

@@ -59,6 +59,10 @@ def limits(**keys) -> dict[str, str]:
     return {f"CHANNELGATE__LIMITS__{key.upper()}": str(value) for key, value in keys.items()}
 
 
+#: The clients of a storm are in one process: some send their requests late.
+PATIENT = {"CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "60s"}
+
+
 def start(system, nodes: int = 1, proxies: str = "", config: str = CONFIG, **env):
     """Nodes with the configuration of these tests, which trust these proxies."""
     if proxies:
@@ -355,9 +359,8 @@ async def test_the_permits_of_a_killed_node_are_free_after_three_heartbeats(syst
     held = [await knock(one.port, "/mine/", token=token) for _ in range(2)]
     assert (await knock(two.port, "/mine/", token=token)).status == 429
     one.kill()
-    # The lease of 1.5 s, from the last heartbeat; and a margin for a busy machine.
-    took = await get_in(two.port, "/mine/", 3, token=token)
-    assert took < 2.5, took
+    # The lease of 1.5 s, from the last heartbeat; and a margin for a busy machine. By default it is nine seconds.
+    await get_in(two.port, "/mine/", 7, token=token)
     for answer in held:
         answer.close()
 
@@ -395,16 +398,16 @@ async def test_open_connections_count_again_after_redis_lost_everything(system):
 
 @pytest.mark.alone("storms a node, and counts handshakes by time")
 async def test_a_storm_beyond_the_rate_gets_retry_times_and_the_node_stays_healthy(system):
-    node = start(system, **limits(handshakes_per_second=20, handshake_burst=50))
-    web = Http(node.port)
-    paths = ["/open/", SIO, "/open/"]
+    node = start(system, **PATIENT, **limits(handshakes_per_second=20, handshake_burst=50))
+    web, loop = Http(node.port), asyncio.get_running_loop()
+    paths, began = ["/open/", SIO, "/open/"], loop.time()
     storm = asyncio.gather(*(knock(node.port, paths[number % 3]) for number in range(600)))
     assert (await web.get("/health/ready")).status == 200
     answers = await storm
+    took = loop.time() - began
     let_in = [answer for answer in answers if answer.status == 101]
     refused = [answer for answer in answers if answer.status != 101]
-    took = 1 + len(let_in) / 20
-    assert 50 <= len(let_in) <= 50 + 20 * took, len(let_in)
+    assert 50 <= len(let_in) <= 50 + 20 * took, (len(let_in), took)
     assert {answer.status for answer in refused} == {503}
     assert {answer.body["limit"] for answer in refused} == {"handshakes_per_second"}
     assert len({answer.retry_after for answer in refused}) >= 4, "they do not come back together"
@@ -416,7 +419,7 @@ async def test_a_storm_beyond_the_rate_gets_retry_times_and_the_node_stays_healt
         await publisher.group_send("broadcast", {"type": "x", "n": 1})
     plain = next(answer for answer in let_in if answer in answers[0::3])
     assert b'"n":1' in (await plain.raw.read())[1]
-    await get_in(node.port, "/open/", 5)
+    await get_in(node.port, "/open/", 30)
     for answer in let_in:
         answer.close()
 
@@ -424,13 +427,15 @@ async def test_a_storm_beyond_the_rate_gets_retry_times_and_the_node_stays_healt
 @pytest.mark.alone("storms a node, and counts handshakes by time")
 async def test_a_storm_from_one_address_does_not_affect_another(system):
     keys = {"handshakes_per_second_per_address": 2, "handshake_burst_per_address": 5, "handshakes_per_second": 30}
-    node = start(system, **limits(**keys))
+    node = start(system, **PATIENT, **limits(**keys))
+    began = asyncio.get_running_loop().time()
     storm = asyncio.gather(*(knock(node.port, "/open/", source="127.0.0.5") for _ in range(200)))
     others = [await knock(node.port, "/open/", source="127.0.0.6") for _ in range(4)]
     assert [answer.status for answer in others] == [101] * 4
     answers = await storm
+    took = asyncio.get_running_loop().time() - began
     refused = [answer for answer in answers if answer.status != 101]
-    assert 180 <= len(refused) <= 195
+    assert 195 - 2 * took <= len(refused) <= 195, (len(refused), took)
     assert {(answer.status, answer.body["limit"]) for answer in refused} == {(429, "handshakes_per_second_per_address")}
     for answer in [*others, *answers]:
         answer.close()

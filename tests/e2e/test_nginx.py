@@ -45,11 +45,16 @@ async def test_a_socket_through_nginx_outlives_silence_and_carries_large_events_
     client = await Client.open(site.nginx.port, "/ws/")
     loop = asyncio.get_running_loop()
     async with site.publisher() as publisher:
-        for number, size in enumerate((1, 100_000, 1), start=1):
-            began = loop.time()
-            await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": "x" * size})
-            await client.count_of(number)
-            assert loop.time() - began < 1, "nginx held a frame back"
+        number = 0
+        for size in (1, 100_000, 1):
+            took = []
+            # A machine that stands still for a moment delays one of them.
+            while len(took) < 3 and not (took and min(took) < 1):
+                began, number = loop.time(), number + 1
+                await publisher.group_send("broadcast", {"type": "send_event", "event": "n", "data": "x" * size})
+                await client.count_of(number)
+                took.append(loop.time() - began)
+            assert min(took) < 1, "nginx held a frame back"
     await client.close()
 
 

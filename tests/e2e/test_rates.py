@@ -73,12 +73,16 @@ async def test_a_client_that_sends_too_fast_waits_loses_nothing_and_delays_no_ot
         await raw.read(30)
     await until(lambda: system.metric(slow_talk, "channelgate_holds_total", reason="rate") >= 1, "it to be held")
     await raw.frame(TEXT, b"the last")
-    start = time.perf_counter()
-    await other.send("and I?")
-    await other.wait(lambda client: client.frames == ["and I?"], "the answer to another client")
-    assert time.perf_counter() - start < 1
+    last, took = asyncio.create_task(raw.read(30)), []
+    # While the first one waits; a machine that stands still for a moment delays one answer.
+    for number in range(1, 4):
+        start = time.perf_counter()
+        await other.send("and I?")
+        await other.wait(lambda client, number=number: client.frames == ["and I?"] * number, "an answer to another one")
+        took.append(time.perf_counter() - start)
+    assert min(took) < 1 and not last.done()
     # Four seconds' worth too much.
-    assert await raw.read(30) == (TEXT, b"the last")
+    assert await last == (TEXT, b"the last")
     assert 4 <= time.perf_counter() - began < 20
     raw.abort()
     await other.close()

@@ -93,7 +93,8 @@ class Looked:
 
     async def _look(self, key: str, look, where) -> object:
         try:
-            async with asyncio.timeout(40):
+            # A row waits for several things; this is for one that waits for ever.
+            async with asyncio.timeout(90):
                 return await look(where)
         except Exception as error:
             return error
@@ -104,7 +105,8 @@ class Looked:
         for number, value in enumerate((row.one, row.two)):
             async with self.turns:
                 name = re.sub(r"[^a-z0-9]+", "-", f"{key}-{number}")
-                site = world.Site(self.redises, self.backend, name, row.alone)
+                expected = None if callable(row.seen) else row.seen[number]
+                site = await asyncio.to_thread(world.Site, self.redises, self.backend, name, row.alone, expected)
                 # Redis sends a publish to clients of all databases: groups are unique per row.
                 config = (row.config + (value if row.in_file else "")).replace("SITE", name)
                 env = environment(key, row, value, site)
@@ -122,7 +124,7 @@ class Looked:
     async def _of_consumers(self, keys: list[str]) -> None:
         if not keys:
             return
-        site = world.Site(self.redises, self.backend, "consumers", alone=True)
+        site = await asyncio.to_thread(world.Site, self.redises, self.backend, "consumers", alone=True)
         texts, places = [consumers.BESIDE], {}
         for key in keys:
             row: OfConsumer = ROWS[key]

@@ -22,9 +22,9 @@ async def open_many(node, number: int) -> list[Client]:
 @pytest.mark.alone("measures when sockets are closed")
 async def test_a_drain_closes_every_socket_with_1012_spread_over_its_period(system):
     drain = {
-        "CHANNELGATE__SERVER__DRAIN_DELAY": "700ms",
-        "CHANNELGATE__SERVER__DRAIN_PERIOD": "2s",
-        "CHANNELGATE__SERVER__DRAIN_GRACE": "2s",
+        "CHANNELGATE__SERVER__DRAIN_DELAY": "6s",
+        "CHANNELGATE__SERVER__DRAIN_PERIOD": "12s",
+        "CHANNELGATE__SERVER__DRAIN_GRACE": "12s",
     }
     node = system.start_node(**drain)
     clients = await open_many(node, 60)
@@ -38,15 +38,16 @@ async def test_a_drain_closes_every_socket_with_1012_spread_over_its_period(syst
         return (await Http(node.port).get("/health/ready")).status == 503
 
     # The balancer learns of it first; sockets are still open then.
-    await until(unready, "readiness to say 503", 0.6)
+    await until(unready, "readiness to say 503", 5)
     assert not ended
     assert {(await client.gone())[0] for client in clients} == {1012}
     assert await asyncio.to_thread(node.join, 10) == 0
     await until(lambda: len(ended) == 60, "all to have ended")
     ended.sort()
-    assert ended[-1] - ended[0] > 1.2, "closed in one moment"
+    # Shares of the period that are long enough for a machine that stands still for a moment.
+    assert ended[-1] - ended[0] > 7.2, "closed in one moment"
     steps = [later - earlier for earlier, later in itertools.pairwise(ended)]
-    assert max(steps) < 0.6, "closed in lumps"
+    assert max(steps) < 3.6, "closed in lumps"
 
 
 async def test_ctrl_c_waits_for_no_balancer_but_still_closes_connections(system):

@@ -167,7 +167,9 @@ async def test_watching_needs_the_publish_key(system):
 @pytest.mark.timeout(300)
 @pytest.mark.alone("needs the cores for 25,000 events")
 async def test_a_watcher_that_does_not_read_delays_no_other_and_learns_what_it_missed(system):
-    node = system.start_node(CHANNELGATE__SOCKET__OUTBOX="67108864")
+    # The kernel does not cut the watcher on a machine that needs long for all of them.
+    patient = {"CHANNELGATE__SOCKET__OUTBOX": "67108864", "CHANNELGATE__SOCKET__TCP_USER_TIMEOUT": "10m"}
+    node = system.start_node(**patient)
     client = await Client.open(node.port, "/ws/")
     raw = await Raw.tcp(node.port, limit=1024)
     await raw.write(f"GET /api/tail HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\n\r\n".encode())

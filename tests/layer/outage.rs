@@ -71,6 +71,32 @@ async fn after_redis_is_killed_and_back_everything_is_registered_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_behind_for_longer_than_probes_may_be_missed_keeps_what_waits_in_its_connection() {
+    let redis = RedisServer::start();
+    let options = config::Layer {
+        probe_interval: config::Span::millis(100),
+        probe_timeout: config::Span::seconds(1),
+        ..options(&[&redis])
+    };
+    // Its probes wait behind six seconds of events.
+    let node = Node::with(&options, |_| std::thread::sleep(Duration::from_millis(2)));
+    node.until_ready().await;
+    node.join("room").await;
+    let mut django = Django::new(&options, &[&redis]);
+    // Large ones: a few fill what is read at once, and probes are sent in between.
+    let filler = "x".repeat(8000);
+    for n in 0..3000 {
+        let body = format!(r#"{{"type": "tick", "n": {n}, "text": "{filler}"}}"#);
+        django.publish(0, "channelgate:room", body.as_bytes());
+    }
+    node.until(3000).await;
+    assert_eq!(node.received.numbers("room"), (0..3000).collect::<Vec<_>>());
+    node.until_ready().await;
+    assert!(node.received.gaps().is_empty());
+    assert!(node.metrics.render().contains("channelgate_redis_reconnects_total 0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_redis_is_not_ready_and_joins_fail_in_time_and_a_thaw_loses_nothing() {
     let redis = RedisServer::start();
     let options = options(&[&redis]);

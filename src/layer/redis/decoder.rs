@@ -130,6 +130,9 @@ impl SignalDecoder {
 
     /// A message of a subscribed channel or pattern.
     pub fn hear(&self, Published { pattern, channel, payload }: Published<'_>, markers: &Markers) {
+        if channel != self.own.probe.as_bytes() {
+            markers.message();
+        }
         match pattern {
             Some(pattern) => self.pattern_message(pattern, channel, payload),
             None => self.message(channel, payload, markers),

@@ -21,6 +21,8 @@ pub(super) struct Markers {
     heard: Probe,
     /// Those through the receive queues; `None` if there are none.
     popped: Option<Probe>,
+    /// What else came through the subscription.
+    messages: AtomicU64,
     fence_heard: AtomicU64,
     fence_popped: AtomicU64,
     fence_back: Notify,
@@ -32,6 +34,7 @@ impl Markers {
         Self {
             heard: Probe::default(),
             popped: queues.then(Probe::default),
+            messages: AtomicU64::new(0),
             fence_heard: AtomicU64::new(0),
             fence_popped: AtomicU64::new(if queues { 0 } else { u64::MAX }),
             fence_back: Notify::new(),
@@ -64,6 +67,16 @@ impl Markers {
     /// The number of probes sent after the last one that is back both ways.
     pub fn missed(&self) -> u64 {
         self.popped.iter().map(Probe::missed).chain([self.heard.missed()]).max().unwrap_or_default()
+    }
+
+    /// A message of another publisher came through the subscription.
+    pub fn message(&self) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many have.
+    pub fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
     }
 
     /// Redis refused this probe, so it does not count as missed.

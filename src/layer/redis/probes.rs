@@ -23,6 +23,10 @@ use crate::redis::{Connection, RESPONSE, every, exchange, one_line};
 /// with each probe.
 const SENTINEL: u64 = 3;
 
+/// A probe stands behind everything that was published before it. While that arrives, the node is behind and the
+/// connection works: it is kept for this many times as long, because a new one would lose what waits in it.
+const BEHIND: u64 = 10;
+
 /// Sends the probes of one session.
 pub(super) struct Prober {
     context: Rc<LayerContext>,
@@ -60,13 +64,16 @@ impl Prober {
         let patience = self.context.options.probe_timeout.0.as_millis().div_ceil(interval.as_millis().max(1));
         let patience = u64::try_from(patience).unwrap_or(u64::MAX).max(failures);
         let (mut ticks, mut number, mut last) = (every(interval), 0, self.markers.seen());
+        let mut before = self.markers.messages();
         loop {
             ticks.tick().await;
             if self.outages.has(Part::Pops) {
                 self.markers.excuse_queues(number);
             }
             let (seen, missed) = (self.markers.seen(), self.markers.missed());
-            if missed >= patience {
+            let messages = self.markers.messages();
+            let arrive = std::mem::replace(&mut before, messages) < messages;
+            if missed >= if arrive { patience.saturating_mul(BEHIND) } else { patience } {
                 return format!("{missed} probes did not come back");
             }
             if missed >= failures {

@@ -86,7 +86,8 @@ subscribe = "message.names"
 join = "room_{{ message.name }}"
 [consumer.on_message.join_and_call]
 join = "room_{{ message.name }}"
-call.action = "hang"
+# Longer than it takes until all have joined and have got their events.
+call = { action = "hang", timeout = "15s" }
 [consumer.on_event.whispered]
 topic = "event.topic"
 send = "event"

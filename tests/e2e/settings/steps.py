@@ -57,12 +57,12 @@ def chats(*emits, who=None, acknowledges=None, wait: float = 0.0, ask: str | Non
         chat.acknowledges = acknowledges
         assert not chat.refused, chat.refused
         if ask:
-            found = await chat.ask(ask, 1, patience=place.patience(1.5))
+            found = await chat.ask(ask, 1)
             chat.close()
             return found
         for emit in emits:
             await chat.emit(*emit)
-        await chat.ask("fence")
+        await chat.fence()
         found = await place.settled(lambda: [*chat.events, *([chat.over] if chat.over else [])], wait)
         chat.close()
         return found
@@ -267,7 +267,7 @@ TABLE: dict[str, OfConsumer] = {
     ),
     "step.call.timeout": step(
         'timeout = "300ms"',
-        'timeout = "4s"',
+        'timeout = "60s"',
         (["late"], [True]),
         CALL + 'action = "slow"\n' + OK + "error = { reply = \"'late'\" }\n",
         talks(M),

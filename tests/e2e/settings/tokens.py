@@ -64,7 +64,13 @@ async def opens_with_kid(site: Site, servers: tuple[KeyServer, ...] = (JWKS, OTH
     for server in servers:
         if server.server is None:
             server.start()
-    return await site.status(f"/ws/?token={sign('k', PRIVATE)}")
+
+    async def decided() -> int | None:
+        status = await site.status(f"/ws/?token={sign('k', PRIVATE)}")
+        return None if status == 503 else status
+
+    # The servers are in this process, and answer late if it stands still: then the node asks again.
+    return await until(decided, "the keys to be known")
 
 
 async def asks_again(site: Site) -> bool:
@@ -113,7 +119,8 @@ async def ends_with_its_token(site: Site):
         ended = await is_closed(client, 0.8)
         assert not ended
         await cache.delete(":1:ws_token_opaque")
-    ended = await is_closed(client, 2.5)
+    # Longer than it takes by default.
+    ended = await is_closed(client, site.patience(7))
     if not ended:
         await client.close()
     return ended

@@ -36,11 +36,12 @@ class Redises:
     def __init__(self, directory):
         self.directory = directory
         self.parts = []
+        self.numbers = itertools.count()
         self.shared = self.alone("--databases", "600")
         self.databases = itertools.count(1)
 
     def alone(self, *arguments: str) -> stack.Part:
-        part = stack.redis(self.directory, stack.free_port(), f"redis{len(self.parts)}", arguments)
+        part = stack.redis(self.directory, stack.free_port(), f"redis{next(self.numbers)}", arguments)
         self.parts.append(part.start().wait())
         return part
 
@@ -50,10 +51,13 @@ class Redises:
 
 
 class Site:
-    """One node of a row, with its environment."""
+    """One node of a row, with its environment; `expected` is what is to be seen, if that is known.
 
-    def __init__(self, redises: Redises, backend: answers.Backend, name: str, alone: bool):
-        self.redises, self.backend, self.name = redises, backend, name
+    Starting a Redis takes a while: a site is made in a thread, so that no other row stands still meanwhile.
+    """
+
+    def __init__(self, redises: Redises, backend: answers.Backend, name: str, alone: bool, expected: object = None):
+        self.redises, self.backend, self.name, self.expected = redises, backend, name, expected
         self.redis = redises.alone() if alone else redises.shared
         database = 0 if alone else next(redises.databases)
         self.redis_url = f"redis://{stack.LOOPBACK}:{self.redis.port}/{database}"
@@ -71,6 +75,10 @@ class Site:
             "CHANNELGATE_API_KEY": API_KEY,
             "CHANNELGATE_BACKEND_URL": self.backend.url,
             "CHANNELGATE__CLUSTER__HEARTBEAT": "1s",
+            # Requests and answers come from this process, which may stand still; rows about these times set them.
+            "CHANNELGATE__SERVER__HANDSHAKE_TIMEOUT": "60s",
+            "CHANNELGATE__BACKEND__TIMEOUT": "60s",
+            "CHANNELGATE__LIMITS__ADMISSION_TIMEOUT": "60s",
             **{name: text.replace("{port}", str(port)) for name, text in env.items()},
         }
         self.env = {name: value for name, value in self.env.items() if value is not None}
@@ -81,6 +89,18 @@ class Site:
     @property
     def port(self) -> int:
         return self.node.port
+
+    def patience(self, quiet: float, most: float = DEADLINE, *, of: object = True) -> float:
+        """How long to wait for what gives the result `of`; if another one is expected, only `quiet`.
+
+        What the default value of the key does must come within `quiet` or not within `most`: else a key without any
+        effect would be taken for one that has it.
+        """
+        return most if self.expected == of else quiet
+
+    async def settled(self, read, quiet: float):
+        """What is to be seen, as soon as it is as expected, and nothing else follows for a moment."""
+        return await settled(read, self.expected, quiet)
 
     def stop(self) -> None:
         if self.node is not None and self.node.process is not None:
@@ -131,10 +151,7 @@ class Place:
 
     async def settled(self, read, quiet: float = 0.5):
         """What is to be seen, as soon as it is as expected, and nothing else follows for a moment."""
-        with contextlib.suppress(AssertionError):
-            await until(lambda: read() == self.expected, "what is expected")
-        await asyncio.sleep(quiet)
-        return read()
+        return await settled(read, self.expected, quiet)
 
     async def open(self, more: str = "", **options) -> Client:
         return await self.site.open(self.path + more, **options)
@@ -247,7 +264,7 @@ class Chat:
     async def emit(self, event: str, *args) -> None:
         await self._send(f"42{self.namespace},{json.dumps([event, *args])}")
 
-    async def ask(self, event: str, *args, patience: float = 3) -> list | None:
+    async def ask(self, event: str, *args, patience: float = DEADLINE) -> list | None:
         """The arguments of the acknowledgement, if one comes."""
         number = next(self.numbers)
         await self._send(f"42{self.namespace},{number}{json.dumps([event, *args])}")
@@ -259,7 +276,8 @@ class Chat:
         return None
 
     async def fence(self) -> None:
-        await self.ask("fence")
+        """Waits until everything sent before is handled, or the connection is closed."""
+        assert await self.ask("fence") is not None or self.over, "no answer to the fence"
 
     async def told(self, name: str, within: float) -> bool:
         """Whether an event of this name comes in time."""
@@ -288,7 +306,22 @@ async def says(place: Place, *emits: tuple, token: str | None = None) -> list:
     return events
 
 
-async def becomes(condition, within: float = 5) -> bool:
+async def settled(read, expected: object, quiet: float):
+    """The value when it is as expected, or after the deadline, and after a moment more; `read` may be a coroutine."""
+
+    async def now():
+        return await found if asyncio.iscoroutine(found := read()) else found
+
+    async def is_expected() -> bool:
+        return await now() == expected
+
+    with contextlib.suppress(AssertionError):
+        await until(is_expected, "what is expected")
+    await asyncio.sleep(quiet)
+    return await now()
+
+
+async def becomes(condition, within: float = DEADLINE) -> bool:
     """Whether a condition comes true in this time: for effects that a busy machine delays."""
     try:
         return bool(await until(condition, "the condition", within, 0.05))
