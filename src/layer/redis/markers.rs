@@ -13,6 +13,10 @@ use tokio::sync::Notify;
 
 use crate::redis::Probe;
 
+/// A probe stands behind everything that was published before it. While that arrives, the node is behind and the
+/// subscription works: it is kept for this many times as long, because a new one would lose what waits in it.
+const BEHIND: u64 = 10;
+
 /// Begins a fence; a probe is a number only.
 const FENCE: char = 'f';
 
@@ -67,6 +71,13 @@ impl Markers {
     /// The number of probes sent after the last one that is back both ways.
     pub fn missed(&self) -> u64 {
         self.popped.iter().map(Probe::missed).chain([self.heard.missed()]).max().unwrap_or_default()
+    }
+
+    /// Whether so many probes are missing that nothing more is expected; `arrive`: other messages still come through the
+    /// subscription. What waits in the queues is not lost with a connection.
+    pub fn are_lost(&self, patience: u64, arrive: bool) -> bool {
+        let longer = if arrive { patience.saturating_mul(BEHIND) } else { patience };
+        self.heard.missed() >= longer || self.popped.as_ref().is_some_and(|popped| popped.missed() >= patience)
     }
 
     /// A message of another publisher came through the subscription.
@@ -173,6 +184,29 @@ mod tests {
         assert!(markers.heard(b"1").is_some() && markers.heard(b"?").is_none());
         markers.heard(b"f3");
         assert_eq!((markers.missed(), markers.fence_after(0).now_or_never()), (0, Some(3)));
+    }
+
+    #[test]
+    fn a_subscription_is_kept_for_longer_while_messages_arrive_and_the_queues_are_not() {
+        let (queues, none) = (Markers::new(true), Markers::new(false));
+        for number in 1..=3_u64 {
+            for markers in [&queues, &none] {
+                markers.next_probe();
+            }
+            queues.popped(number.to_string().as_bytes());
+        }
+        for markers in [&queues, &none] {
+            assert!(markers.are_lost(3, false) && !markers.are_lost(4, false) && !markers.are_lost(3, true));
+        }
+        for _ in 0..27 {
+            none.next_probe();
+        }
+        assert!(none.are_lost(3, true), "not for ever");
+        for number in 4..=6_u64 {
+            queues.next_probe();
+            queues.heard(number.to_string().as_bytes());
+        }
+        assert!(queues.are_lost(3, true) && queues.are_lost(3, false), "nothing is popped");
     }
 
     #[test]

@@ -23,10 +23,6 @@ use crate::redis::{Connection, RESPONSE, every, exchange, one_line};
 /// with each probe.
 const SENTINEL: u64 = 3;
 
-/// A probe stands behind everything that was published before it. While that arrives, the node is behind and the
-/// connection works: it is kept for this many times as long, because a new one would lose what waits in it.
-const BEHIND: u64 = 10;
-
 /// Sends the probes of one session.
 pub(super) struct Prober {
     context: Rc<LayerContext>,
@@ -73,7 +69,7 @@ impl Prober {
             let (seen, missed) = (self.markers.seen(), self.markers.missed());
             let messages = self.markers.messages();
             let arrive = std::mem::replace(&mut before, messages) < messages;
-            if missed >= if arrive { patience.saturating_mul(BEHIND) } else { patience } {
+            if self.markers.are_lost(patience, arrive) {
                 return format!("{missed} probes did not come back");
             }
             if missed >= failures {
