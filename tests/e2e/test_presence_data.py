@@ -124,7 +124,7 @@ async def test_a_snapshot_has_everybody_on_every_node_once(nodes):
     # At the end a second tab of the same user on the other node.
     for number, node in [*((n, nodes[n % 2]) for n in range(1, 7)), (1, nodes[0])]:
         crowd.append(await visit(node.port, number))
-        # The next one arrives after this one: the snapshot comes before the arrival, which all are told of.
+        # The next one arrives after this one: the snapshot comes before the arrival, of which all clients hear.
         told = lambda m, number=number: m["type"] == "online" and str(m["user"]) == str(number)  # noqa: E731
         await crowd[number - 1].wait(lambda one, told=told: any(map(told, one.json())), f"the arrival of {number}")
     observer = await visit(nodes[1].port, 7)

@@ -60,7 +60,7 @@ async def test_a_reloaded_page_was_never_away(gate, sockets):
 
 
 async def reload(gate, sockets) -> tuple[float, dict[str, int]]:
-    """A page that is loaded four times: the longest time without a tab, and how often others are told of its user."""
+    """A page that is loaded four times: the longest time without a tab, and how often others hear of its user."""
     person = stranger()
     watcher = await colleague(gate, sockets, person.role)
     tab = await sockets.open(gate.nodes[0].port, person)
