@@ -108,6 +108,26 @@ it("shows only the employee that is asked for, and the connection in the documen
   }
 });
 
+it("shows who had attended at first also where something was missed before, which stays missed", async () => {
+  const client = createTestClient<tracker.TrackerEvents>();
+  tracker.configure({ client });
+  const end = client.acquire();
+  client.open();
+  client.gap();
+  await expect.poll(() => client.snapshot().recovery).toBe("missed");
+  const attendee = (userId: number, status: tracker.Attendee["status"]) => ({ userId, userName: `User ${userId}`, status });
+  const page = mount(<tracker.SessionAttendance sessionId={7} initial={[attendee(1, "late"), attendee(2, "late")]} />);
+  await expect.poll(page.text).toContain("User 1 - Late");
+  client.receive("attendanceUpdate", { ...attendee(2, "present"), sessionId: 7, checkInTime: "2026-03-02T09:31:07.000Z" });
+  client.receive("attendanceUpdate", { ...attendee(3, "present"), sessionId: 7, checkInTime: "2026-03-02T09:31:07.000Z" });
+  await expect.poll(page.text).toContain("User 3 - Present");
+  expect(page.text()).toContain("User 1 - Late");
+  expect(page.text()).toContain("User 2 - Present");
+  expect(page.text()).not.toContain("User 2 - Late");
+  expect(client.snapshot().recovery).toBe("missed");
+  end();
+});
+
 it("gives the tracker and the feed a client of the test", async () => {
   const client = createTestClient<tracker.TrackerEvents>();
   tracker.configure({ client });

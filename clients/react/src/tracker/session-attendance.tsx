@@ -35,14 +35,15 @@ export function SessionAttendance({ sessionId, initial = NONE, load, ...props }:
   const [message, setMessage] = useState("");
   const list: LiveList<Attendee> = useLiveList<Attendee, TrackerEvents, "attendanceUpdate">({
     id: sessionId,
-    load: load ?? withoutLoad(client, () => (list.status === "loading" ? initial : list.items)),
+    load: load ?? withoutLoad(client, () => attendees),
     key: ({ userId }) => userId,
     events: { upsert: ["attendanceUpdate"] },
     // The page may be in several sessions.
     item: (update) => (`${update.sessionId}` === `${sessionId}` ? update : null),
     of: client,
   });
-  const attendees = list.status === "loading" && !list.items[0] ? initial : list.items;
+  // Without a load they stay where something was missed before.
+  const attendees = list.status === "ready" ? list.items : [...new Map([...initial, ...list.items].map((one) => [`${one.userId}`, one])).values()];
 
   useEffect(() => {
     const tell = ({ message: text }: { message: string }) => {
