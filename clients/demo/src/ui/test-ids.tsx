@@ -7,10 +7,11 @@ export interface TestIdsProps {
   part: string;
   /** Of an element; defined outside of components. */
   idOf: (element: HTMLElement) => string;
+  className?: string | undefined;
   children: ReactNode;
 }
 
-export function TestIds({ part, idOf, children }: TestIdsProps): JSX.Element {
+export function TestIds({ part, idOf, className, children }: TestIdsProps): JSX.Element {
   const attach = useCallback(
     (root: HTMLDivElement | null) => {
       if (!root) return undefined;
@@ -24,5 +25,9 @@ export function TestIds({ part, idOf, children }: TestIdsProps): JSX.Element {
     },
     [part, idOf],
   );
-  return <div ref={attach}>{children}</div>;
+  return (
+    <div ref={attach} className={className}>
+      {children}
+    </div>
+  );
 }
