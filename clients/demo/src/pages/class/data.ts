@@ -1,6 +1,6 @@
 // Sessions and their rosters, as Django's REST has them.
 
-import type { AttendanceStatus, AttendanceUpdate, SessionUpdated } from "@channelgate/react/tracker";
+import type { AttendanceStatus, AttendanceUpdate, Attendee, SessionUpdated } from "@channelgate/react/tracker";
 
 import { django } from "../../django";
 import { PEOPLE, type Person } from "../../session";
@@ -39,7 +39,9 @@ export const setStatus = (id: number, status: ClassSession["status"]): Promise<C
 export const loadSeats = async (person: Person, id: number, signal: AbortSignal): Promise<Seat[]> =>
   (await django<{ seats: Seat[] }>(person, `tracker/sessions/${id}/roster/`, { signal })).seats;
 
-export const hasCome = (seat: Seat): seat is Seat & { status: AttendanceStatus } => seat.status !== null;
+/** Those who have come, as the package's list has them. */
+export const attendeesOf = (seats: readonly Seat[]): Attendee[] =>
+  seats.flatMap(({ userId, userName, status, checkInTime }) => (status && checkInTime ? [{ userId, userName, status, checkInTime }] : []));
 
 /** The seat after an event; null: it is about another session. */
 export function seatOf(session: number, { userId, userName, status, checkInTime, sessionId }: AttendanceUpdate, before?: Seat): Seat | null {
