@@ -39,9 +39,12 @@ export const setStatus = (id: number, status: ClassSession["status"]): Promise<C
 export const loadSeats = async (person: Person, id: number, signal: AbortSignal): Promise<Seat[]> =>
   (await django<{ seats: Seat[] }>(person, `tracker/sessions/${id}/roster/`, { signal })).seats;
 
-/** Those who have come, as the package's list has them. */
+/** Whether they are there: who has left is `absent`. */
+export const isHere = ({ status }: Seat): boolean => status === "present" || status === "late";
+
+/** Those who are there, as the package's list has them. */
 export const attendeesOf = (seats: readonly Seat[]): Attendee[] =>
-  seats.flatMap(({ userId, userName, status, checkInTime }) => (status && checkInTime ? [{ userId, userName, status, checkInTime }] : []));
+  seats.filter(isHere).flatMap(({ userId, userName, status, checkInTime }) => (status && checkInTime ? [{ userId, userName, status, checkInTime }] : []));
 
 /** The seat after an event; null: it is about another session. */
 export function seatOf(session: number, { userId, userName, status, checkInTime, sessionId }: AttendanceUpdate, before?: Seat): Seat | null {

@@ -5,7 +5,7 @@ import type { CSSProperties, JSX } from "react";
 
 import type { Person } from "../../session";
 import { Avatar } from "../../ui/avatar";
-import { timeOf, type ClassSession, type Seat } from "./data";
+import { isHere, timeOf, type ClassSession, type Seat } from "./data";
 import { useStats, type Stats } from "./stats";
 
 export interface RoomProps {
@@ -72,17 +72,18 @@ function Figure({ of, name, value }: { of: string; name: string; value: number |
 function SeatOf({ seat, isOwn = false }: { seat: Seat | null; isOwn?: boolean }): JSX.Element {
   if (!seat) return <li className="seat" data-status="loading" aria-hidden="true" />;
   const { userId, userName, status, checkInTime, isLive = false } = seat;
-  const state = status === null ? "not here" : `${status}${checkInTime ? ` since ${timeOf(checkInTime)}` : ""}`;
+  const is = isHere(seat);
+  const state = !is ? (status ? "has left" : "not here yet") : `${status}${checkInTime ? ` since ${timeOf(checkInTime)}` : ""}`;
   return (
-    <li className="seat" data-testid={`seat-${userId}`} data-status={status ?? "empty"} data-own={isOwn} title={`${userName}, ${state}`}>
-      {status === null ? (
+    <li className="seat" data-testid={`seat-${userId}`} data-status={is ? status : "empty"} data-own={isOwn} title={`${userName}, ${state}`}>
+      {!is ? (
         <span className="seat-initials" aria-hidden="true">
           {userName.split(" ").map((word) => word[0])}
         </span>
       ) : (
         // Another key, so that the ring fades once for each change.
         <span className="seat-face" key={`${status}${checkInTime}`} data-live={isLive}>
-          <Avatar seed={userId} name="" size={40} ring={status === "late" ? "warn" : status === "present" || "muted"} />
+          <Avatar seed={userId} name="" size={40} ring={status === "late" ? "warn" : true} />
           {status === "late" && <i className="seat-late" aria-hidden="true" />}
         </span>
       )}
