@@ -87,7 +87,7 @@ export function Features({ eyes, mouth, shade, beard, hair, hairColour, freckles
 }
 
 function Head({ hair, hairColour, second }: Face): JSX.Element | null {
-  if (hair === "curls")
+  if (hair === "curls") {
     return (
       <g fill={hairColour}>
         {CURLS.map(([x, y, radius]) => (
@@ -95,7 +95,8 @@ function Head({ hair, hairColour, second }: Face): JSX.Element | null {
         ))}
       </g>
     );
-  if (hair === "beanie")
+  }
+  if (hair === "beanie") {
     return (
       <>
         <path fill={second} d="M16.5 23C15.5 11 23 5.5 32 5.5S48.5 11 47.5 23Z" />
@@ -103,6 +104,7 @@ function Head({ hair, hairColour, second }: Face): JSX.Element | null {
         <rect fill="#fff" opacity="0.22" x="14.8" y="19" width="34.4" height="6.4" rx="3.2" />
       </>
     );
+  }
   if (hair === "scarf") return <path fill={second} fillRule="evenodd" d="M13 33C12 14 21 6.5 32 6.5S52 14 51 33c-.4 9-6 17.5-19 18.5C19 50.5 13.4 42 13 33Zm6.5-2.5c0 9.5 5.5 16.5 12.5 16.5s12.5-7 12.5-16.5S39.5 15.5 32 15.5 19.5 21 19.5 30.5Z" />;
   const path = FRONT[hair];
   return path ? <path fill={hairColour} d={path} /> : null;
