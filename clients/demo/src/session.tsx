@@ -7,15 +7,17 @@ export interface Person {
   readonly username: string;
   readonly name: string;
   readonly role: string;
+  /** What the face shows. */
+  readonly gender: "female" | "male";
 }
 
 /** As `manage.py make_people` makes them. */
 export const PEOPLE: readonly Person[] = [
-  { username: "ann", name: "Ann Archer", role: "user" },
-  { username: "mia", name: "Mia Manager", role: "manager" },
-  { username: "moe", name: "Moe Moderator", role: "moderator" },
-  { username: "tia", name: "Tia Technician", role: "technician" },
-  { username: "tom", name: "Tom Technician", role: "technician" },
+  { username: "ann", name: "Ann Archer", role: "user", gender: "female" },
+  { username: "mia", name: "Mia Manager", role: "manager", gender: "female" },
+  { username: "moe", name: "Moe Moderator", role: "moderator", gender: "male" },
+  { username: "tia", name: "Tia Technician", role: "technician", gender: "female" },
+  { username: "tom", name: "Tom Technician", role: "technician", gender: "male" },
 ];
 const PASSWORD = "demonstration";
 

@@ -57,5 +57,3 @@ export function sessionAfter({ sessionId, status }: SessionUpdated, find: (id: n
   const before = find(Number(sessionId));
   return before ? { ...before, status: (status as ClassSession["status"] | undefined) ?? before.status } : null;
 }
-
-export const timeOf = (text: string): string => new Date(text).toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hour12: false });

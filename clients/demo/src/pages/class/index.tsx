@@ -1,16 +1,18 @@
 // Class: a session over Socket.IO, with the phones of a student and of the moderator, each with its own socket.
 
-import { useLiveList, useStatus } from "@channelgate/react";
-import { MissedBanner } from "@channelgate/react/components";
-import { trackerClient, WebSocketStatus, type TrackerEvents } from "@channelgate/react/tracker";
+import { useLiveList } from "@channelgate/react";
+import { trackerClient, type TrackerEvents } from "@channelgate/react/tracker";
 import { useCallback, useEffect, useState, type JSX } from "react";
 
 import { useSession, userIdOf, type Person } from "../../session";
 import { Heading, hueOf } from "../../ui/heading";
+import { MissedBar } from "../../ui/missed-bar";
+import { Empty, Failed } from "../../ui/states";
 import { loadSeats, loadSessions, makeSession, MODERATOR, seatOf, sessionAfter, type ClassSession, type Seat } from "./data";
 import { Moderator } from "./moderator";
 import { Room } from "./room";
 import { Student } from "./student";
+import "../../ui/page.css";
 import "./class.css";
 import "./phone.css";
 
@@ -43,22 +45,20 @@ export function Class(): JSX.Element {
   };
 
   return (
-    <div className="page-class" style={hueOf("class")}>
-      <Heading of="class" aside={<Connection load={loadAnew} />}>
-        A student and the moderator, each with a socket of its own. Django publishes to the group <code>session.{session?.id ?? "…"}</code>, and both phones are in
-        its room.
+    <div className="page page-class" style={hueOf("class")}>
+      <Heading of="class">
+        A student and the moderator, each with a socket of their own. Django publishes to the group <code>session.{session?.id ?? "…"}</code>; both phones are in its
+        room.
       </Heading>
+      <MissedBar of={client} load={loadAnew} />
       {!session && sessions.status === "error" && (
-        <div className="class-message" role="alert">
-          <p>The sessions could not be loaded. {sessions.error?.message}</p>
-          <button type="button" onClick={() => void sessions.reload().catch(() => undefined)}>
-            Try again
-          </button>
+        <div className="panel">
+          <Failed what="The sessions" error={sessions.error} again={sessions.reload} />
         </div>
       )}
       {!session && sessions.status === "ready" && (
-        <div className="class-message">
-          <p>Django has no session yet.</p>
+        <div className="panel class-empty">
+          <Empty>Django has no session yet.</Empty>
           <button type="button" className="primary" onClick={() => void make()}>
             Make a session
           </button>
@@ -103,19 +103,6 @@ function useSeats(person: Person, session: ClassSession | undefined) {
     of: trackerClient(),
   });
   return { seats, reload: seats.reload };
-}
-
-/** The state of the connection; after a miss that nothing has loaded anew, the banner. */
-function Connection({ load }: { load: () => unknown }): JSX.Element {
-  const client = trackerClient();
-  const isLive = useStatus(({ recovery }) => recovery === "live", client);
-  return isLive ? (
-    <WebSocketStatus />
-  ) : (
-    <div data-testid="load-anew">
-      <MissedBanner of={client} load={load} />
-    </div>
-  );
 }
 
 /** The person's id in Django; null until it is known. */

@@ -7,10 +7,11 @@ import { createClient, type Client } from "@channelgate/client";
 import { rooms, socketIo } from "@channelgate/client/socketio";
 import { useEvent, useRoom, type AnyClient } from "@channelgate/react";
 import type { TrackerEvents } from "@channelgate/react/tracker";
-import { useEffect, useState, type JSX } from "react";
+import { useEffect, useState, type CSSProperties, type JSX } from "react";
 
 import { tokenOf } from "../../session";
-import { isOpen, MODERATOR, setStatus, timeOf, type ClassSession } from "./data";
+import { clock } from "../../ui/time";
+import { isOpen, MODERATOR, setStatus, type ClassSession } from "./data";
 import { Phone } from "./phone";
 
 /** As the tracker's preset makes its client, with the moderator's token. */
@@ -30,7 +31,7 @@ interface Line {
 }
 
 /** Lines of the log. */
-const SHOWN = 7;
+const SHOWN = 6;
 
 let count = 0;
 
@@ -56,7 +57,7 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
     (data, { event, at }) => {
       // The preset of the repair shop serves the same namespace; its events are not this page's.
       if (HIDDEN.includes(event) || !/^(attendance|session|user(Joined|Left)|error)/.test(event)) return;
-      setLines((before) => [{ key: ++count, event, text: textOf(event, data), time: timeOf(new Date(at).toISOString()) }, ...before].slice(0, SHOWN));
+      setLines((before) => [{ key: ++count, event, text: textOf(event, data), time: clock(at) }, ...before].slice(0, SHOWN));
     },
     client,
   );
@@ -80,7 +81,7 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
     <Phone kind="moderator" person={MODERATOR} userId={userId} client={client}>
       <div className="phone-head">
         <h2>{session.title}</h2>
-        <p className="phone-state" data-open={isOpen(session)}>
+        <p className="class-state" data-open={isOpen(session)}>
           {isOpen(session) ? "Students may mark attendance" : "Marks are refused"}
         </p>
       </div>
@@ -97,8 +98,8 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
       </p>
       <h3 className="phone-title">What this socket received</h3>
       <ol className="phone-log">
-        {lines.map(({ key, event, text, time }) => (
-          <li key={key}>
+        {lines.map(({ key, event, text, time }, row) => (
+          <li key={key} style={{ "--row": row } as CSSProperties}>
             <code>{event}</code>
             <time>{time}</time>
             <span>{text}</span>

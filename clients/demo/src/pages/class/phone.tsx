@@ -31,7 +31,7 @@ export function Phone({ kind, person, userId, client, children }: PhoneProps): J
   return (
     <section className="phone" data-kind={kind} data-testid={`${kind}-phone`} aria-label={`The ${kind}'s phone`}>
       <header className="phone-bar">
-        {userId === null ? <span className="phone-face" /> : <Avatar seed={userId} name="" size={36} />}
+        {userId === null ? <span className="phone-face" /> : <Avatar seed={userId} name="" size={36} looks={person} />}
         <p className="phone-who">
           <b>{person.name}</b>
           <small>{kind}</small>

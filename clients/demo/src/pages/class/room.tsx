@@ -5,7 +5,9 @@ import type { CSSProperties, JSX } from "react";
 
 import type { Person } from "../../session";
 import { Avatar } from "../../ui/avatar";
-import { isHere, timeOf, type ClassSession, type Seat } from "./data";
+import { Failed } from "../../ui/states";
+import { shortTime } from "../../ui/time";
+import { isHere, isOpen, type ClassSession, type Seat } from "./data";
 import { useStats, type Stats } from "./stats";
 
 export interface RoomProps {
@@ -30,8 +32,8 @@ export function Room({ session, list, person, userId }: RoomProps): JSX.Element 
       <header className="room-board">
         <div>
           <h2>{session.title}</h2>
-          <p className="muted">
-            {session.capacity} seats, {list.items.length || "…"} students
+          <p className="class-state" data-open={isOpen(session)}>
+            {isOpen(session) ? "Open" : "Closed"}, {session.capacity} seats
           </p>
           <dl className="room-legend">
             <Figure of="present" name="Present" value={stats?.present} />
@@ -41,15 +43,10 @@ export function Room({ session, list, person, userId }: RoomProps): JSX.Element 
         <Ring stats={stats} capacity={session.capacity} />
       </header>
       {list.status === "error" ? (
-        <div className="room-error" role="alert">
-          <p>The seats could not be loaded. {list.error?.message}</p>
-          <button type="button" onClick={() => void list.reload().catch(() => undefined)}>
-            Try again
-          </button>
-        </div>
+        <Failed what="The seats" error={list.error} again={list.reload} />
       ) : (
         <ul className="room-seats" aria-label="Seats">
-          {isLoading ? <SeatOf seat={null} /> : <SeatOf seat={own} isOwn />}
+          {isLoading ? <SeatOf seat={null} /> : <SeatOf seat={own} own={person} />}
           {!isLoading && others.map((seat) => <SeatOf key={seat.userId} seat={seat} />)}
           {Array.from({ length: spare }, (_, index) => (
             <li key={`spare-${index}`} className="seat" data-status={isLoading ? "loading" : "spare"} aria-hidden="true" />
@@ -69,13 +66,14 @@ function Figure({ of, name, value }: { of: string; name: string; value: number |
   );
 }
 
-function SeatOf({ seat, isOwn = false }: { seat: Seat | null; isOwn?: boolean }): JSX.Element {
+/** `own`: it is the seat of the page's person. */
+function SeatOf({ seat, own }: { seat: Seat | null; own?: Person }): JSX.Element {
   if (!seat) return <li className="seat" data-status="loading" aria-hidden="true" />;
   const { userId, userName, status, checkInTime, isLive = false } = seat;
   const is = isHere(seat);
-  const state = !is ? (status ? "has left" : "not here yet") : `${status}${checkInTime ? ` since ${timeOf(checkInTime)}` : ""}`;
+  const state = !is ? (status ? "has left" : "not here yet") : `${status}${checkInTime ? ` since ${shortTime(checkInTime)}` : ""}`;
   return (
-    <li className="seat" data-testid={`seat-${userId}`} data-status={is ? status : "empty"} data-own={isOwn} title={`${userName}, ${state}`}>
+    <li className="seat" data-testid={`seat-${userId}`} data-status={is ? status : "empty"} data-own={!!own} title={`${userName}, ${state}`}>
       {!is ? (
         <span className="seat-initials" aria-hidden="true">
           {userName.split(" ").map((word) => word[0])}
@@ -83,12 +81,12 @@ function SeatOf({ seat, isOwn = false }: { seat: Seat | null; isOwn?: boolean })
       ) : (
         // Another key, so that the ring fades once for each change.
         <span className="seat-face" key={`${status}${checkInTime}`} data-live={isLive}>
-          <Avatar seed={userId} name="" size={40} ring={status === "late" ? "warn" : true} />
+          <Avatar seed={userId} name="" size={40} looks={own} ring={status === "late" ? "warn" : true} />
           {status === "late" && <i className="seat-late" aria-hidden="true" />}
         </span>
       )}
       <span className="seat-name" aria-hidden="true">
-        {isOwn ? "You" : firstName(userName)}
+        {own ? "You" : firstName(userName)}
       </span>
       <span className="visually-hidden">
         {userName}, {state}
