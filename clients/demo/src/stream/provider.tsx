@@ -28,12 +28,14 @@ export const useStream = (): Stream => stream;
 export const useControl = (): Control | null => useContext(ControlContext);
 
 export function StreamProvider({ page, children }: { page: SystemId; children: ReactNode }): JSX.Element {
-  const clients = useClients();
+  const given = useClients();
+  // In the render: components below want rooms and topics in their first effect.
+  const clients = useMemo(() => {
+    for (const { id } of SYSTEMS) followWants(id, given[id], stream);
+    return given;
+  }, [given]);
   const { person } = useSession();
   const control = useFollowedControl();
-
-  // In the render: components below want rooms and topics in their first effect.
-  useMemo(() => SYSTEMS.forEach(({ id }) => followWants(id, clients[id], stream)), [clients]);
 
   useEffect(() => {
     const stops = SYSTEMS.map(({ id }) => watch(id, clients[id], stream));

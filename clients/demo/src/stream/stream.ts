@@ -14,6 +14,8 @@ export interface Listener {
   arrived?(arrival: Arrival, key: string): void;
   sent?(event: Sent): void;
   fate?(n: number, fate: Fate): void;
+  /** This node serves the system from now on. */
+  served?(system: SystemId, node: string): void;
   nodes?(): void;
 }
 
@@ -47,6 +49,8 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
   /** The node of each system's socket. */
   readonly serving: Store<Readonly<Partial<Record<SystemId, string>>>>;
   readonly samples: () => readonly Sample[];
+  /** The nodes as they are known now, and not once per frame. */
+  lanes(): readonly NodeInfo[];
   setNodes(nodes: readonly NodeInfo[]): void;
   fact(text: string, isBad?: boolean): void;
   /** Something is broken: when all is live again, or `patience` ms have passed, a fact states what happened. */
@@ -118,6 +122,12 @@ export function createStream(): Stream {
     facts.set(told);
   };
 
+  const setNodes = (given: readonly NodeInfo[]) => {
+    known = given;
+    nodes.set(known);
+    for (const listener of listeners) listener.nodes?.();
+  };
+
   const settle = (now: number) => {
     const isAway = absences.some(({ to }) => to === null);
     const { sent, shown, loadedAnew, waiting, lost } = ledger.total();
@@ -143,6 +153,7 @@ export function createStream(): Stream {
     nodes,
     serving,
     samples: () => samples,
+    lanes: () => known,
     arrived(given) {
       const arrival: Arrival = { ...given, id: ++count };
       const { system, n, at, came } = arrival;
@@ -178,14 +189,11 @@ export function createStream(): Stream {
       else served[system] = node;
       serving.set(served);
       // Without a control process the nodes are those that serve this page, or have served it.
-      if (node !== null && !known.some(({ name }) => name === node)) this.setNodes([...known, { name: node, state: "running" as const }].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })));
-      for (const listener of listeners) listener.nodes?.();
+      if (node === null) return;
+      if (!known.some(({ name }) => name === node)) setNodes([...known, { name: node, state: "running" as const }].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })));
+      for (const listener of listeners) listener.served?.(system, node);
     },
-    setNodes(given) {
-      known = given;
-      nodes.set(known);
-      for (const listener of listeners) listener.nodes?.();
-    },
+    setNodes,
     fact,
     broken(what, atLeast) {
       const now = Date.now();
