@@ -12,9 +12,8 @@ const number = new Intl.NumberFormat("en");
 export function Facts({ onList }: { onList: () => void }): JSX.Element {
   const stream = useStream();
   const control = useControl();
-  const facts = useStore(stream.facts);
+  const fact = useStore(stream.line);
   const { total, arrivals } = useStore(stream.totals);
-  const fact = facts.at(-1);
   const came = Object.values(arrivals).reduce((sum, one) => sum + one, 0);
   return (
     <section className="facts" aria-label="What happened">

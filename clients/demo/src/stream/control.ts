@@ -18,8 +18,13 @@ const BASE = "/demo/control";
 export async function loadConfig(signal: AbortSignal): Promise<Config | null> {
   const response = await fetch(`${BASE}/config`, { signal, cache: "no-store" });
   if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) return null;
-  const { nodes = [], activity = { paused: false, speed: 1 } } = (await response.json()) as Partial<Config>;
-  return { nodes: nodesOf(nodes), activity };
+  const { nodes, activity } = (await response.json()) as { nodes?: unknown; activity?: unknown };
+  return { nodes: nodesOf(nodes), activity: activityOf(activity) };
+}
+
+export function activityOf(data: unknown): Activity {
+  const { paused = false, speed = 1 } = Object(data) as Partial<Activity>;
+  return { paused, speed };
 }
 
 /** Rejects with what is to be shown. */
@@ -29,7 +34,9 @@ export async function command(name: string, body: object = {}): Promise<void> {
     headers: { "Content-Type": "application/json", "X-Demo": "1" },
     body: JSON.stringify(body),
   });
-  if (!response.ok) throw new Error(`The control process answered ${response.status}.`);
+  if (response.ok) return;
+  const { error } = (await response.json().catch(() => ({}))) as { error?: unknown };
+  throw new Error(typeof error === "string" ? error : `the control process answered ${response.status}`);
 }
 
 const STATES: readonly string[] = ["running", "ending", "killed", "starting"] satisfies NodeState[];

@@ -103,7 +103,7 @@ function useFollowedControl(): Control | null {
         if (!config || end.signal.aborted) return;
         stream.setNodes(config.nodes);
         setActivity(config.activity);
-        stop = followSent({ sent: stream.sent, nodes: stream.setNodes, fact: ({ text }) => stream.fact(text) });
+        stop = followSent({ sent: stream.sent, nodes: stream.setNodes, activity: setActivity, fact: ({ text }) => stream.note(text) });
       })
       // Without it the page shows what arrives.
       .catch(() => undefined);

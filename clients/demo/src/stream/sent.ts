@@ -1,12 +1,14 @@
 // What Django has sent, as the control process reads it from the record of the channel layer.
 
-import { nodesOf } from "./control";
+import { activityOf, nodesOf, type Activity } from "./control";
 import { PRESETS } from "./numbered";
 import type { NodeInfo, Sent } from "./types";
 
 export interface SentEvents {
   sent(event: Sent): void;
   nodes(nodes: readonly NodeInfo[]): void;
+  /** Another page may have changed it. */
+  activity(activity: Activity): void;
   /** What the control process has done. */
   fact(fact: { readonly at: number; readonly text: string }): void;
 }
@@ -37,6 +39,7 @@ export function followSent(events: SentEvents): () => void {
     if (event) events.sent(event);
   });
   on("nodes", (data) => events.nodes(nodesOf(data)));
+  on("activity", (data) => events.activity(activityOf(data)));
   on("fact", (data) => {
     const { at, text } = Object(data) as { at?: unknown; text?: unknown };
     if (typeof text === "string") events.fact({ at: typeof at === "number" ? at : Date.now(), text });

@@ -45,6 +45,8 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
   readonly totals: Store<Totals>;
   readonly items: Store<readonly Item[]>;
   readonly facts: Store<readonly Fact[]>;
+  /** The fact that is shown. */
+  readonly line: Store<Fact | null>;
   readonly nodes: Store<readonly NodeInfo[]>;
   /** The node of each system's socket. */
   readonly serving: Store<Readonly<Partial<Record<SystemId, string>>>>;
@@ -53,6 +55,8 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
   lanes(): readonly NodeInfo[];
   setNodes(nodes: readonly NodeInfo[]): void;
   fact(text: string, isBad?: boolean): void;
+  /** What the control process says. It is shown until a fact of this page's own says what that meant for it. */
+  note(text: string): void;
   /** Something is broken: when all is live again, or `patience` ms have passed, a fact states what happened. */
   broken(what: string, atLeast: number): void;
   listen(listener: Listener): () => void;
@@ -88,6 +92,7 @@ export function createStream(): Stream {
   const totals = createStore<Totals>({ total: NOTHING, by: none(NOTHING), arrivals: none(0) });
   const items = createStore<readonly Item[]>([]);
   const facts = createStore<readonly Fact[]>([]);
+  const line = createStore<Fact | null>(null);
   const nodes = createStore<readonly NodeInfo[]>([]);
   const serving = createStore<Readonly<Partial<Record<SystemId, string>>>>({});
   let known: readonly NodeInfo[] = [];
@@ -98,6 +103,8 @@ export function createStream(): Stream {
   /** Connections that were lost, and misses that were reported, lately. */
   let absences: (Away & { readonly system: SystemId })[] = [];
   let gaps: { readonly system: SystemId; readonly at: number }[] = [];
+  /** The last fact of this page's own. */
+  let last: Fact | null = null;
   let count = 0;
   let isChanged = false;
 
@@ -117,9 +124,15 @@ export function createStream(): Stream {
     absences = absences.map((one) => (one.system === system && one.to === null ? { ...one, to } : one));
   };
 
-  const fact = (text: string, isBad = false) => {
-    told = [...told, { at: Date.now(), text, isBad }].slice(-FACTS);
+  const note = (text: string, isBad = false): Fact => {
+    const fact = { at: Date.now(), text, isBad };
+    told = [...told, fact].slice(-FACTS);
     facts.set(told);
+    return fact;
+  };
+  const fact = (text: string, isBad = false) => {
+    last = note(text, isBad);
+    line.set(last);
   };
 
   const setNodes = (given: readonly NodeInfo[]) => {
@@ -150,6 +163,7 @@ export function createStream(): Stream {
     totals,
     items,
     facts,
+    line,
     nodes,
     serving,
     samples: () => samples,
@@ -195,6 +209,10 @@ export function createStream(): Stream {
     },
     setNodes,
     fact,
+    note(text) {
+      const one = note(text);
+      if (breaks.length > 0 || one.at - (last?.at ?? 0) > PATIENCE) line.set(one);
+    },
     broken(what, atLeast) {
       const now = Date.now();
       breaks.push({ what, since: now, earliest: now + atLeast, before: ledger.total() });
