@@ -9,7 +9,7 @@ import { WebSocketProvider as WorkshopProvider } from "@channelgate/react/repair
 import { configure as configureTracker, trackerClient } from "@channelgate/react/tracker";
 import { createContext, useContext, useEffect, useMemo, type JSX, type ReactNode } from "react";
 
-import { authorizationOf, tokenOf, useSession, type Person } from "./session";
+import { fetchAs, tokenOf, useSession, type Person } from "./session";
 
 export type SystemId = "visitors" | "parking" | "manager" | "class" | "workshop";
 
@@ -54,9 +54,9 @@ function configureFor(person: Person): void {
   configureParking({ token: wsTokenOf(person) });
 }
 
-/** A ws-token from Django, as the parking system has it; the last answer is kept for the page to show. */
+/** A ws-token from Django, as the parking system has it. */
 export const wsTokenOf = (person: Person) => async ({ signal }: { signal: AbortSignal }): Promise<string> => {
-  const response = await fetch("/api/user/ws-token/", { signal, cache: "no-store", headers: { Authorization: await authorizationOf(person) } });
+  const response = await fetchAs(person, "/api/user/ws-token/", { signal, cache: "no-store" });
   if (!response.ok) throw new Error(`/api/user/ws-token/: ${response.status}`);
   const { ws_token } = (await response.json()) as { ws_token: string };
   return ws_token;
