@@ -7,21 +7,22 @@ export interface Person {
   readonly username: string;
   readonly name: string;
   readonly role: string;
+  /** What the face shows. */
+  readonly gender: "female" | "male";
 }
 
 /** As `manage.py make_people` makes them. */
 export const PEOPLE: readonly Person[] = [
-  { username: "ann", name: "Ann Archer", role: "user" },
-  { username: "mia", name: "Mia Manager", role: "manager" },
-  { username: "moe", name: "Moe Moderator", role: "moderator" },
-  { username: "tia", name: "Tia Technician", role: "technician" },
-  { username: "tom", name: "Tom Technician", role: "technician" },
+  { username: "ann", name: "Ann Archer", role: "user", gender: "female" },
+  { username: "mia", name: "Mia Manager", role: "manager", gender: "female" },
+  { username: "moe", name: "Moe Moderator", role: "moderator", gender: "male" },
+  { username: "tia", name: "Tia Technician", role: "technician", gender: "female" },
+  { username: "tom", name: "Tom Technician", role: "technician", gender: "male" },
 ];
 const PASSWORD = "demonstration";
 
 export interface Session {
   readonly person: Person;
-  /** The user's id in Django, when it is known. */
   become(person: Person): void;
 }
 
@@ -101,6 +102,9 @@ async function loginOf(username: string, isFresh = false): Promise<Login> {
   return asked;
 }
 
+/** The next one who needs a token logs in: what is kept does not count any more. */
+export const forgetLogin = ({ username }: Person): void => void logins.delete(username);
+
 /** For the `token` of providers and `configure`. */
 export const tokenOf =
   ({ username }: Person) =>
@@ -112,3 +116,12 @@ export const authorizationOf = async ({ username }: Person): Promise<string> => 
 
 /** The person's id in Django. */
 export const userIdOf = async ({ username }: Person): Promise<number> => (await loginOf(username)).id;
+
+/** Asks Django as this person, and once more after a fresh login if the token does not count any more. */
+export async function fetchAs(person: Person, input: string, init: RequestInit = {}): Promise<Response> {
+  const ask = async () => fetch(input, { ...init, headers: { ...init.headers, Authorization: await authorizationOf(person) } });
+  const response = await ask();
+  if (response.status !== 401) return response;
+  forgetLogin(person);
+  return ask();
+}

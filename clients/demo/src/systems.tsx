@@ -9,7 +9,7 @@ import { WebSocketProvider as WorkshopProvider } from "@channelgate/react/repair
 import { configure as configureTracker, trackerClient } from "@channelgate/react/tracker";
 import { createContext, useContext, useEffect, useLayoutEffect, useMemo, useSyncExternalStore, type JSX, type ReactNode } from "react";
 
-import { authorizationOf, tokenOf, useSession, type Person } from "./session";
+import { fetchAs, tokenOf, useSession, type Person } from "./session";
 
 export type SystemId = "visitors" | "parking" | "manager" | "class" | "workshop";
 
@@ -82,7 +82,7 @@ export const useWsToken = (): WsToken | null =>
 
 /** A ws-token from Django, as the parking system has it; when it was issued is kept for the page to show. */
 export const wsTokenOf = (person: Person) => async ({ signal }: { signal: AbortSignal }): Promise<string> => {
-  const response = await fetch("/api/user/ws-token/", { signal, cache: "no-store", headers: { Authorization: await authorizationOf(person) } });
+  const response = await fetchAs(person, "/api/user/ws-token/", { signal, cache: "no-store" });
   if (!response.ok) throw new Error(`/api/user/ws-token/: ${response.status}`);
   const { ws_token, expires_in } = (await response.json()) as { ws_token: string; expires_in: number };
   const issued = Date.now();

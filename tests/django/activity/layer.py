@@ -1,7 +1,7 @@
 """The core layer of channels_redis, which numbers events for the demonstration (`LAYER=numbered`).
 
-Each event of one of the five systems gets `demo: {n, at}`: a number, and the time in ms since 1970. The browser finds it
-where it finds the event's data. After the send, or its failure, the event becomes a line of `sent.jsonl`.
+Each event of one of the five systems gets `demo: {n, at}`: a number, and the time in ms since 1970. The browser finds
+it where it finds the event's data. After the send, or its failure, the event becomes a line of `sent.jsonl`.
 """
 
 import contextlib
@@ -65,10 +65,12 @@ class NumberedLayer(RedisChannelLayer):
     async def group_send(self, group, message):
         if (events := _gathered.get()) is not None:
             events.append((group, message))
-            return
-        system = system_of(group, message)
-        if system is None:
-            return await super().group_send(group, message)
+        elif (system := system_of(group, message)) is None:
+            await super().group_send(group, message)
+        else:
+            await self._send(system, group, message)
+
+    async def _send(self, system, group, message):
         # Files on this machine: they take microseconds.
         demo = {"n": sent.take(), "at": int(time.time() * 1000)}
         message = numbered(system, message, demo)

@@ -28,6 +28,7 @@ class Orders(threading.Thread):
 
     def run(self) -> None:
         with self.connection, self.connection.makefile("rb") as lines:
+            self.connection.sendall(b'{"ready": true}\n')
             for line in lines:
                 order = json.loads(line)
                 try:

@@ -1,12 +1,12 @@
 """Access tokens of the demonstration: they are written down when they are issued, and can be made to expire."""
 
-from accounts.people import PersonTokenSerializer
 from channelgate import disconnect
 from channelgate.tokens.issue import KEY
 from django.core.cache import cache
 from rest_framework_simplejwt.serializers import TokenRefreshSerializer
 from rest_framework_simplejwt.tokens import AccessToken
 
+from accounts.people import PersonTokenSerializer
 from activity.bounds import keep_newest
 from activity.models import IssuedToken
 

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from attendance.models import Attendance
 from django.utils import timezone
+
+from attendance.models import Attendance
 
 NAMES = [
     "Meera Joshi",

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from django.contrib.auth import get_user_model
 from django.utils import timezone
-from parking.models import Notification, ParkingLot, Reservation
-from parking.services import expire_reservations, lot_changed, remind_of
 
 from activity.bounds import keep_newest
+from parking.models import Notification, ParkingLot, Reservation
+from parking.services import expire_reservations, lot_changed, remind_of
 
 #: Lots with their places, and how many are taken at first.
 LOTS = [
@@ -45,7 +45,8 @@ def seed(random):
 def reservation_is_made(random):
     free = [lot for lot in ParkingLot.objects.all() if lot.occupied < lot.capacity]
     if not free:
-        return reservation_ends(random)
+        reservation_ends(random)
+        return
     # Beside one of a person of the demonstration stand two of other drivers.
     users = get_user_model().objects.filter(username__in=PEOPLE)
     if random.random() < 0.66:

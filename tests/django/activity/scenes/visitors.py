@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from django.utils import timezone
+
+from activity.bounds import keep_newest
 from staff.models import Employee, EmployeeAttendance
 from visitors.models import Client, ClientVisit
 from visitors.services import count_visit
-
-from activity.bounds import keep_newest
 
 #: How many visitors there are at first, and at least and at most later.
 AT_FIRST, LEAST, MOST = 12, 9, 18

@@ -1,10 +1,10 @@
 """The repair shop: nine work orders that move through three columns, and notifications to technicians."""
 
 from django.contrib.auth import get_user_model
-from repairs.models import Notification, WorkOrder
-from repairs.services import change_work_order, make_notification
 
 from activity.bounds import keep_newest
+from repairs.models import Notification, WorkOrder
+from repairs.services import change_work_order, make_notification
 
 NOTIFICATIONS = 60
 PENDING, IN_PROGRESS, COMPLETED = WorkOrder.Status.PENDING, WorkOrder.Status.IN_PROGRESS, WorkOrder.Status.COMPLETED
@@ -87,7 +87,8 @@ def technician_is_notified(random):
     (tia,) = people("tia")
     order = WorkOrder.objects.filter(technician=tia).order_by("?").first()
     if order is None:
-        return work_order_moves(random)
+        work_order_moves(random)
+        return
     title, message = random.choice(
         [
             ("A part has come", f"For {order.device}: on the shelf"),

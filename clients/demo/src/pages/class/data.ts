@@ -1,6 +1,6 @@
 // Sessions and their rosters, as Django's REST has them.
 
-import type { AttendanceStatus, AttendanceUpdate, SessionUpdated } from "@channelgate/react/tracker";
+import type { AttendanceStatus, AttendanceUpdate, Attendee, SessionUpdated } from "@channelgate/react/tracker";
 
 import { django } from "../../django";
 import { PEOPLE, type Person } from "../../session";
@@ -39,7 +39,12 @@ export const setStatus = (id: number, status: ClassSession["status"]): Promise<C
 export const loadSeats = async (person: Person, id: number, signal: AbortSignal): Promise<Seat[]> =>
   (await django<{ seats: Seat[] }>(person, `tracker/sessions/${id}/roster/`, { signal })).seats;
 
-export const hasCome = (seat: Seat): seat is Seat & { status: AttendanceStatus } => seat.status !== null;
+/** Whether they are there: who has left is `absent`. */
+export const isHere = ({ status }: Seat): boolean => status === "present" || status === "late";
+
+/** Those who are there, as the package's list has them. */
+export const attendeesOf = (seats: readonly Seat[]): Attendee[] =>
+  seats.filter(isHere).flatMap(({ userId, userName, status, checkInTime }) => (status && checkInTime ? [{ userId, userName, status, checkInTime }] : []));
 
 /** The seat after an event; null: it is about another session. */
 export function seatOf(session: number, { userId, userName, status, checkInTime, sessionId }: AttendanceUpdate, before?: Seat): Seat | null {
@@ -52,5 +57,3 @@ export function sessionAfter({ sessionId, status }: SessionUpdated, find: (id: n
   const before = find(Number(sessionId));
   return before ? { ...before, status: (status as ClassSession["status"] | undefined) ?? before.status } : null;
 }
-
-export const timeOf = (text: string): string => new Date(text).toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hour12: false });

@@ -12,7 +12,7 @@ import { EmployeeDetails } from "./employee";
 import { DayFigures } from "./figures";
 import { People } from "./people";
 import { Strip } from "./strip";
-import "../../ui/page.css";
+import "../../ui/view.css";
 import "./manager.css";
 import "./people.css";
 
@@ -29,7 +29,7 @@ export function Manager(): JSX.Element {
   const shown = day.items.find(({ employee_id }) => employee_id === opened);
   const isLoading = day.status === "loading";
   return (
-    <div className="page manager" style={hueOf("manager")}>
+    <div className="view manager" style={hueOf("manager")}>
       <Heading of="manager">
         Who has checked in today. Django publishes each record to the group <code>attendance_updates</code>; every manager who has this page open gets it.
       </Heading>

@@ -19,7 +19,7 @@ export interface PeopleProps {
 // The roles are written down: a table that is shown as cards would lose them.
 export function People({ items, isLoading, onOpen }: PeopleProps): JSX.Element {
   return (
-    <table className="people" role="table" aria-label="Employees" aria-busy={isLoading}>
+    <table className="staff" role="table" aria-label="Employees" aria-busy={isLoading}>
       <thead role="rowgroup">
         <tr role="row">
           {COLUMNS.map((column) => (
@@ -50,7 +50,7 @@ function Row({ one, onOpen }: { one: CheckIn; onOpen: (employee: string) => void
   return (
     <tr role="row" data-state={state}>
       <th role="rowheader" scope="row">
-        <button type="button" className="people-name" onClick={() => onOpen(id)}>
+        <button type="button" className="staff-name" onClick={() => onOpen(id)}>
           <Avatar seed={id} name="" size={32} />
           <span>
             {nameOf(one)}

@@ -9,7 +9,7 @@ import { LOTS, TOPICS, useLots, useReservations } from "./data";
 import { Lots } from "./lots";
 import { TokenRing } from "./token-ring";
 import { Topics } from "./topics";
-import "../../ui/page.css";
+import "../../ui/view.css";
 import "./parking.css";
 
 const notification = () => "notification";
@@ -29,7 +29,7 @@ export function Parking(): JSX.Element {
     if (next.includes(LOTS) && !isSubscribed) void lots.reload().catch(() => undefined);
   };
   return (
-    <div className="page parking" style={hueOf("parking")}>
+    <div className="view parking" style={hueOf("parking")}>
       <Heading of="parking">
         Six lots fill and empty. Django publishes that to the group <code>notifications</code>, and what concerns you alone to <code>user_…_notifications</code>.
       </Heading>

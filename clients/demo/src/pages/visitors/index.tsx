@@ -6,7 +6,7 @@ import { MissedBar } from "../../ui/missed-bar";
 import { fits, useVisitors, type Filter } from "./data";
 import { Door } from "./door";
 import { Wall } from "./wall";
-import "../../ui/page.css";
+import "../../ui/view.css";
 import "./visitors.css";
 
 const FILTERS: readonly (readonly [Filter, string])[] = [
@@ -27,7 +27,7 @@ export function Visitors(): JSX.Element {
     return of === "all" ? found + employees.items.length : of === "employees" ? employees.items.length : found;
   };
   return (
-    <div className="page visitors" style={hueOf("visitors")}>
+    <div className="view visitors" style={hueOf("visitors")}>
       <Heading of="visitors">
         Cameras see who comes through the door. Django publishes each visit to the group <code>broadcast</code>, and every open browser gets it.
       </Heading>

@@ -34,7 +34,6 @@ class Command(BaseCommand):
         pace = Pace(speed, paused)
         if orders is not None:
             Orders(socket.socket(fileno=orders), pace).start()
-        print("ready", flush=True)
         try:
             self.act(pace)
         except KeyboardInterrupt:
