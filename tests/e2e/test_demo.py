@@ -13,6 +13,7 @@ import pytest
 import stack
 from rig.client import Client, refusal, until
 from rig.demonstration import CONTROL, Demonstration, Stream
+from rig.http import Http
 
 FEED, ATTENDANCE = "/ws/?cg=1", "/ws/attendance/"
 
@@ -77,11 +78,10 @@ async def test_every_event_arrives_with_its_number_as_it_is_on_record(demonstrat
     record = {line["n"]: line for line in demonstration.sent()}
     for name, system in (("work_order_updated", "repair-shop"), ("session-stats-update", "tracker")):
         (event,) = await shop.args(name)
-        await until(
-            lambda event=event: event["demo"]["n"] in {line["n"] for line in demonstration.sent()}, "the record"
-        )
+        number = event["demo"]["n"]
+        await until(lambda number=number: number in {line["n"] for line in demonstration.sent()}, "the record")
         record = {line["n"]: line for line in demonstration.sent()}
-        assert record[event["demo"]["n"]]["system"] == system
+        assert record[number]["system"] == system
     lot = parking.json()[0]["data"]
     assert 0 <= lot["occupied"] <= lot["capacity"] and record[lot["demo"]["n"]]["topic"] == "parking_lot_changed"
 
@@ -114,9 +114,7 @@ async def test_a_node_ends_and_comes_back(demonstration, order, state, code):
         other = await Client.open(demonstration.port, FEED)
         assert (await other.count(1))[0]["node"] == "node2"
         assert (await demonstration.post(order, b'{"node": "node1"}')).status in (200, 409)
-        await stream.until(
-            lambda: stream.states("node1")[-1] == "running" and "is back" in stream.facts(), "the node", 60
-        )
+        await stream.until(lambda: "node1 is back" in stream.facts(), "the node", 60)
         assert stream.states("node1")[-4:] == ["running", state, "starting", "running"]
         assert stream.states("node2") == ["running"]
         again = await Client.open(demonstration.ports["NODE_PORT"], FEED)
@@ -216,10 +214,10 @@ async def test_the_activity_can_be_paused_and_made_slower_and_faster(demonstrati
     await until(unchanged, "the pause")
 
     async def seconds(speed: float) -> float:
-        """How long six events take."""
+        """How long four events take."""
         await demonstration.order("activity", paused=False, speed=speed)
         begin, before = time.monotonic(), demonstration.sent()[-1]["n"]
-        await until(lambda: demonstration.sent()[-1]["n"] >= before + 6, "six events", 60)
+        await until(lambda: demonstration.sent()[-1]["n"] >= before + 4, "four events", 60)
         return time.monotonic() - begin
 
     async def is_faster() -> bool:
@@ -249,12 +247,9 @@ async def test_the_control_process_refuses_all_others(demonstration):
     assert without.status == 403
     foreign = {"Origin": "http://evil.example"}
     assert (await demonstration.web.get(f"{CONTROL}config", headers=foreign)).status == 403
-    direct = {"X-Real-IP": "192.0.2.1", "Host": f"127.0.0.1:{demonstration.ports['CONTROL_PORT']}"}
-    control = demonstration.ports["CONTROL_PORT"]
-    remote = await asyncio.to_thread(
-        type(demonstration.web)(control).request_now, "GET", f"{CONTROL}config", headers=direct
-    )
-    assert remote.status == 403
+    # What nginx says of a client that is not on this machine.
+    remote = {"X-Real-IP": "192.0.2.1"}
+    assert (await Http(demonstration.ports["CONTROL_PORT"]).get(f"{CONTROL}config", headers=remote)).status == 403
     for name, wrong, status in (
         ("activity", b"{", 400),
         ("activity", b"[]", 400),
@@ -285,10 +280,8 @@ async def test_the_application_is_served_with_a_strict_policy(demonstration):
     assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy and "unsafe" not in policy
     assert f"connect-src 'self' ws://127.0.0.1:{demonstration.port} " in policy
     assert page.headers["x-content-type-options"] == "nosniff" and page.headers["cache-control"] == "no-cache"
-    script = await demonstration.web.get("/assets/index-1.js")
-    assert (
-        script.headers["content-type"].startswith("text/javascript") and "immutable" in script.headers["cache-control"]
-    )
+    script = (await demonstration.web.get("/assets/index-1.js")).headers
+    assert script["content-type"].startswith("text/javascript") and "immutable" in script["cache-control"]
     assert (await demonstration.web.get("/assets/none.js")).status == 404
     assert (await demonstration.web.get("/api/")).status == 200
     assert (await demonstration.web.get("/channelgate/")).status == 404

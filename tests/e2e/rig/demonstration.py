@@ -34,16 +34,9 @@ class Demonstration:
         self.run = directory / "run"
         self.ports = {name: stack.free_port(nodes if name == "NODE_PORT" else 1) for name in PORTS}
         self.log = directory / "demo.log"
-        ports = {name: str(port) for name, port in self.ports.items()}
-        app = application(directory / "app")
-        self.env = {
-            **os.environ,
-            **ports,
-            "PYTHONUNBUFFERED": "1",
-            "UP_DIR": str(self.run),
-            "DEMO_APP": str(app),
-            **env,
-        }
+        places = {name: str(port) for name, port in self.ports.items()}
+        places |= {"UP_DIR": str(self.run), "DEMO_APP": str(application(directory / "app"))}
+        self.env = {**os.environ, **places, "PYTHONUNBUFFERED": "1", **env}
         self.argv = [sys.executable, stack.ROOT / "scripts" / "demo.py", "--nodes", str(nodes)]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(self.argv, env=self.env, stdout=output, stderr=output)
