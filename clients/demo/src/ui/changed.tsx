@@ -17,7 +17,7 @@ export function useChanges(value: unknown): number {
 export function Tick({ value, testId }: { value: number | string; testId?: string | undefined }): JSX.Element {
   const changes = useChanges(value);
   return (
-    <span key={changes} className="ticked" data-changed={changes > 0} data-testid={testId}>
+    <span key={changes} className="tick" data-changed={changes > 0} data-testid={testId}>
       {value}
     </span>
   );

@@ -12,7 +12,7 @@ import { loadSeats, loadSessions, makeSession, MODERATOR, seatOf, sessionAfter, 
 import { Moderator } from "./moderator";
 import { Room } from "./room";
 import { Student } from "./student";
-import "../../ui/view.css";
+import "../../ui/page.css";
 import "./class.css";
 import "./phone.css";
 

@@ -12,7 +12,7 @@ import { EmployeeDetails } from "./employee";
 import { DayFigures } from "./figures";
 import { People } from "./people";
 import { Strip } from "./strip";
-import "../../ui/view.css";
+import "../../ui/page.css";
 import "./manager.css";
 import "./people.css";
 

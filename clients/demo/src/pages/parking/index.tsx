@@ -9,7 +9,7 @@ import { LOTS, TOPICS, useLots, useReservations } from "./data";
 import { Lots } from "./lots";
 import { TokenRing } from "./token-ring";
 import { Topics } from "./topics";
-import "../../ui/view.css";
+import "../../ui/page.css";
 import "./parking.css";
 
 const notification = () => "notification";

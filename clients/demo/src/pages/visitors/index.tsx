@@ -6,7 +6,7 @@ import { MissedBar } from "../../ui/missed-bar";
 import { fits, useVisitors, type Filter } from "./data";
 import { Door } from "./door";
 import { Wall } from "./wall";
-import "../../ui/view.css";
+import "../../ui/page.css";
 import "./visitors.css";
 
 const FILTERS: readonly (readonly [Filter, string])[] = [

@@ -14,7 +14,7 @@ import { Board } from "./board";
 import { firstName, loadOrders, looksOf, makeOrder, orderAfter, TECHNICIANS, type Order } from "./data";
 import { Details } from "./details";
 import { useColleagues, useSayPresence, type Colleague } from "./people";
-import "../../ui/view.css";
+import "../../ui/page.css";
 import "./workshop.css";
 import "./order.css";
 
