@@ -45,7 +45,7 @@ export function Class(): JSX.Element {
   };
 
   return (
-    <div className="page page-class" style={hueOf("class")}>
+    <div className="class-page" style={hueOf("class")}>
       <Heading of="class">
         A student and the moderator, each with a socket of their own. Django publishes to the group <code>session.{session?.id ?? "…"}</code>; both phones are in its
         room.

@@ -5,7 +5,6 @@ import { useEffect, useRef, useState, type CSSProperties, type JSX, type Keyboar
 
 import type { Person } from "../../session";
 import { Avatar } from "../../ui/avatar";
-import { Pulse } from "../../ui/changed";
 import { firstName, looksOf, roomOf, STATUSES, TITLES, type Order, type Status } from "./data";
 import type { Colleague } from "./people";
 
@@ -69,9 +68,7 @@ export function Card({ order, row, technician, viewers, isOnline, isBusy, note, 
           <span className="order-nobody">Nobody has taken it</span>
         ) : (
           <>
-            <Pulse of={order.technician}>
-              <Avatar seed={order.technician} name="" size={24} looks={technician} ring={isOnline ? "good" : "muted"} />
-            </Pulse>
+            <Avatar seed={order.technician} name="" size={24} looks={technician} ring={isOnline ? "good" : "muted"} />
             <span>{technician ? firstName(technician.name) : `User ${order.technician}`}</span>
           </>
         )}

@@ -47,7 +47,7 @@ export function Workshop(): JSX.Element {
     await list.reload();
   };
   return (
-    <div className="page workshop" style={hueOf("workshop")}>
+    <div className="workshop" style={hueOf("workshop")}>
       <Heading of="workshop" aside={<Aside person={person} onNotes={() => setOpen("notes")} />}>
         Move an order, write a note, open a second window. Django publishes to the group of each order, <code>work_order_…</code>, and to its technician,{" "}
         <code>user_…</code>.
