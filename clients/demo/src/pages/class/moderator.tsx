@@ -94,7 +94,7 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
         </button>
       </div>
       <p className="phone-answer" data-kind={error ? "refused" : "none"} role="alert">
-        {error ?? "PATCH at Django, then sessionUpdate to the room."}
+        {error ?? "Changes it at Django, then tells the room."}
       </p>
       <h3 className="phone-title">What this socket received</h3>
       <ol className="phone-log">

@@ -48,7 +48,7 @@ export function Workshop(): JSX.Element {
   };
   return (
     <div className="workshop" style={hueOf("workshop")}>
-      <Heading of="workshop" aside={<Aside person={person} onNotes={() => setOpen("notes")} />}>
+      <Heading of="workshop" aside={<Bell person={person} onClick={() => setOpen("notes")} />}>
         Move an order, write a note, open a second window. Django publishes to the group of each order, <code>work_order_…</code>, and to its technician,{" "}
         <code>user_…</code>.
       </Heading>
@@ -75,33 +75,21 @@ export function Workshop(): JSX.Element {
 /** Who opens the second window: a technician who is not this person. */
 const otherThan = (person: Person): Person => TECHNICIANS.find(({ username }) => username !== person.username)!;
 
-function Aside({ person, onNotes }: { person: Person; onNotes: () => void }): JSX.Element {
-  const other = otherThan(person);
-  const openWindow = () => {
-    window.open(addressAs(other, addressOf("workshop")), `channelgate-${other.username}`, "popup,width=560,height=860");
-  };
-  return (
-    <>
-      <button type="button" data-testid="second-window" onClick={openWindow}>
-        Second window as {firstName(other.name)}
-      </button>
-      <Bell person={person} onClick={onNotes} />
-    </>
-  );
-}
-
 /** What a role is told of the others. */
 const TOLD: Record<string, string> = {
   technician: "The node tells technicians which of them is here.",
   manager: "The node tells managers who comes and goes.",
 };
-const TOLD_OTHERS = "Who is here is told to technicians and managers. You see who types and who looks at an order.";
+const TOLD_OTHERS = "Who comes and goes is told to technicians and managers. You see who types, and who looks at an order.";
 
 function People({ person, ids, userId, colleagues }: { person: Person; ids: ReadonlyMap<string, number>; userId: number | null; colleagues: readonly Colleague[] }): JSX.Element {
   const { become } = useSession();
   const known = TECHNICIANS.filter(({ username }) => username !== person.username).map((technician) => ({ technician, id: ids.get(technician.username) }));
   const others = colleagues.filter(({ id }) => !known.some((one) => `${one.id}` === id));
-  const isTechnician = person.role === "technician";
+  const other = otherThan(person);
+  const openWindow = () => {
+    window.open(addressAs(other, addressOf("workshop")), `channelgate-${other.username}`, "popup,width=560,height=860");
+  };
   return (
     <section className="panel people" aria-label="People at the shop">
       <ul>
@@ -114,9 +102,12 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
           <Who key={one.id} id={one.id} name={one.name} text={doing(one)} isHere />
         ))}
       </ul>
+      <button type="button" className="people-window" data-testid="second-window" onClick={openWindow}>
+        Second window as {firstName(other.name)}
+      </button>
       <p className="muted">
         {TOLD[person.role] ?? TOLD_OTHERS}{" "}
-        {!isTechnician && (
+        {person.role !== "technician" && (
           <button type="button" className="people-become" onClick={() => become(TECHNICIANS[0]!)}>
             Become {firstName(TECHNICIANS[0]!.name)}
           </button>
