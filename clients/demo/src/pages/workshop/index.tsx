@@ -1,7 +1,7 @@
 // Workshop: a board of work orders over Socket.IO, with the people who are at them.
 
 import { useClient, useLiveList } from "@channelgate/react";
-import type { RepairShopEvents } from "@channelgate/react/repair-shop";
+import { RealTimeToasts, type RepairShopEvents } from "@channelgate/react/repair-shop";
 import { useEffect, useState, type JSX } from "react";
 
 import { addressOf } from "../../route";
@@ -47,23 +47,32 @@ export function Workshop(): JSX.Element {
     await list.reload();
   };
   return (
-    <div className="workshop" style={hueOf("workshop")}>
-      <Heading of="workshop" aside={<Bell person={person} onClick={() => setOpen("notes")} />}>
-        Move an order, write a note, open a second window. Django publishes to the group of each order, <code>work_order_…</code>, and to its technician,{" "}
-        <code>user_…</code>.
-      </Heading>
-      <MissedBar of={client} load={list.reload} />
-      <People person={person} ids={ids} userId={userId} colleagues={colleagues} />
-      {list.status === "ready" && list.items.length === 0 ? (
-        <div className="panel workshop-empty">
-          <p className="muted">No customer has brought anything yet.</p>
-          <button type="button" className="primary" onClick={() => void make()}>
-            Take in an order
-          </button>
-        </div>
-      ) : (
-        <Board list={list} person={person} userId={userId} ids={ids} colleagues={colleagues} onOpen={setOpen} />
-      )}
+    <div style={hueOf("workshop")}>
+      <div className="workshop">
+        <Heading of="workshop" aside={<Bell person={person} onClick={() => setOpen("notes")} />}>
+          Move an order, write a note, open a second window. Django publishes to the group of each order, <code>work_order_…</code>, and to its technician,{" "}
+          <code>user_…</code>.
+        </Heading>
+        <MissedBar of={client} load={list.reload} />
+        <People person={person} ids={ids} userId={userId} colleagues={colleagues} />
+        {list.status === "ready" && list.items.length === 0 ? (
+          <div className="panel workshop-empty">
+            <p className="muted">No customer has brought anything yet.</p>
+            <button type="button" className="primary" onClick={() => void make()}>
+              Take in an order
+            </button>
+          </div>
+        ) : (
+          <>
+            <Board list={list} person={person} userId={userId} ids={ids} colleagues={colleagues} onOpen={setOpen} />
+            <p className="workshop-keys">
+              <kbd>←</kbd> <kbd>→</kbd> move the order that has the focus, <kbd>Enter</kbd> opens it.
+            </p>
+          </>
+        )}
+      </div>
+      {/* Outside of the container, in which some browsers would place what is fixed to the window. */}
+      <RealTimeToasts />
       {open === "notes" && userId !== null && <Notes person={person} userId={userId} onClose={close} />}
       {open !== null && open !== "notes" && (
         <Details key={open.id} order={open} person={person} ids={ids} viewers={colleagues.filter(({ order }) => order === open.id)} onClose={close} />
