@@ -3,7 +3,7 @@
 import { createStore, type Store } from "../ui/store";
 import { SYSTEMS, systemOf, type SystemId } from "../systems";
 import { sentence, type Away } from "./facts";
-import { createLedger, difference, type Ledger } from "./ledger";
+import { createLedger, difference, settled, type Ledger } from "./ledger";
 import { createRecords, type Item, type Records } from "./records";
 import { NOTHING, type Arrival, type Fate, type NodeInfo, type Sent, type Tally } from "./types";
 import type { SentEvents } from "./sent";
@@ -57,8 +57,11 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
   fact(text: string, isBad?: boolean): void;
   /** What the control process says. It is shown until a fact of this page's own says what that meant for it. */
   note(text: string): void;
-  /** Something is broken: when all is live again, or `patience` ms have passed, a fact states what happened. */
-  broken(what: string, atLeast: number): void;
+  /**
+   * Something is broken: when it has been done, at least so many milliseconds have passed, and all is settled, a fact
+   * states what happened.
+   */
+  broken(what: string, atLeast: number, done: Promise<void>): void;
   listen(listener: Listener): () => void;
   /** Settles what is due; called a few times a second. */
   tick(): void;
@@ -70,12 +73,19 @@ const SAMPLES = 30_000;
 /** After this time a fact says what is not settled. */
 const PATIENCE = 20_000;
 
+/** What was done shows its effect within this time. */
+const EFFECT = 1_500;
+
 interface Break {
   readonly what: string;
   readonly since: number;
-  readonly earliest: number;
+  /** Infinity until it has been done. */
+  earliest: number;
   readonly before: Tally;
 }
+
+const ORDER = SYSTEMS.map(({ id }) => id);
+const inOrder = (a: { readonly system: SystemId }, b: { readonly system: SystemId }): number => ORDER.indexOf(a.system) - ORDER.indexOf(b.system);
 
 const none = <T,>(value: T): Record<SystemId, T> => Object.fromEntries(SYSTEMS.map(({ id }) => [id, value])) as Record<SystemId, T>;
 
@@ -143,13 +153,15 @@ export function createStream(): Stream {
 
   const settle = (now: number) => {
     const isAway = absences.some(({ to }) => to === null);
-    const { sent, shown, loadedAnew, waiting, lost } = ledger.total();
-    const isOpen = isAway || waiting > 0 || sent > shown + loadedAnew + waiting + lost;
+    const isOpen = isAway || ledger.unsettled(now) > 0;
     breaks = breaks.filter(({ what, since, earliest, before }) => {
-      if (now < earliest || (isOpen && now < since + PATIENCE)) return true;
-      const change = difference(ledger.total(), before);
-      const mine = absences.filter(({ to }) => to === null || to >= since);
-      const missed = gaps.filter(({ at }) => at >= since).map(({ system }) => systemOf(system).title);
+      if (now < earliest || (isOpen && now < Math.max(since, earliest) + PATIENCE)) return true;
+      const change = difference(settled(ledger.total()), before);
+      const mine = absences.filter(({ to }) => to === null || to >= since).sort(inOrder);
+      const missed = gaps
+        .filter(({ at }) => at >= since)
+        .sort(inOrder)
+        .map(({ system }) => systemOf(system).title);
       fact(sentence(what, mine, missed, change), change.lost > 0);
       return false;
     });
@@ -213,9 +225,18 @@ export function createStream(): Stream {
       const one = note(text);
       if (breaks.length > 0 || one.at - (last?.at ?? 0) > PATIENCE) line.set(one);
     },
-    broken(what, atLeast) {
-      const now = Date.now();
-      breaks.push({ what, since: now, earliest: now + atLeast, before: ledger.total() });
+    broken(what, atLeast, done) {
+      const since = Date.now();
+      const one: Break = { what, since, earliest: Infinity, before: settled(ledger.total()) };
+      breaks.push(one);
+      done.then(
+        () => {
+          one.earliest = Math.max(since + atLeast, Date.now() + EFFECT);
+        },
+        () => {
+          breaks = breaks.filter((other) => other !== one);
+        },
+      );
     },
     listen(listener) {
       listeners.add(listener);

@@ -58,10 +58,14 @@ export function startRiver(canvas: HTMLCanvasElement, stream: Stream): Current {
   };
 
   const follow = () => {
+    const before = lanes;
     lanes = stream
       .lanes()
       .slice(0, LANES)
       .map(({ name, state }) => ({ name, isUp: state === "running", tookOver: tookOver.get(name) ?? -Infinity }));
+    lanes.forEach(({ isUp }, index) => {
+      if (!isUp && before[index]?.isUp) river.cut(index, performance.now());
+    });
     drawn = 0;
     again();
   };
