@@ -40,7 +40,7 @@ export function BreakIt({ page, onOpen }: { page: SystemId; onOpen: () => void }
     >
       {(close) => (
         <>
-          <p className="break-lead">Nothing here is simulated: these are the real processes behind this page.</p>
+          <p className="break-lead">These are the real processes behind this page. Only going offline is done by the page itself.</p>
           <ul className="break-list">
             {ACTIONS.map((action) => (
               <li key={action.id}>

@@ -27,9 +27,9 @@ export function Tick({ value, testId }: { value: number | string; testId?: strin
 export function Pulse({ of, isNew = false, children }: { of: unknown; isNew?: boolean | undefined; children: ReactNode }): JSX.Element {
   const changes = useChanges(of);
   return (
-    <span className="pulse">
+    <span className="changed">
       {children}
-      {(changes > 0 || isNew) && <span key={changes} className="pulse-ring" />}
+      {(changes > 0 || isNew) && <span key={changes} className="changed-ring" />}
     </span>
   );
 }

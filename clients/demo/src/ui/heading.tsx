@@ -3,6 +3,7 @@
 import type { CSSProperties, JSX, ReactNode } from "react";
 
 import { systemOf, type SystemId } from "../systems";
+import { Icon } from "./icons";
 import "./heading.css";
 
 export interface HeadingProps {
@@ -13,17 +14,12 @@ export interface HeadingProps {
   aside?: ReactNode;
 }
 
-const SIGNS: Partial<Record<SystemId, string>> = {
-  class: "M3 5h18v11H3zM7.5 20h9M12 16v4M7 9h6M7 12h3.5",
-  workshop: "M20.2 7.2a5 5 0 0 1-6.7 5.7L7.4 19a2.2 2.2 0 0 1-3.1-3.1l6.1-6.1a5 5 0 0 1 5.7-6.7l-2.6 2.6.5 3.1 3.1.5z",
-};
-
 export function Heading({ of, children, aside }: HeadingProps): JSX.Element {
   return (
     <header className="page-head">
-      <svg className="page-sign" viewBox="0 0 24 24" aria-hidden="true">
-        <path d={SIGNS[of]} />
-      </svg>
+      <span className="page-sign">
+        <Icon of={of} size={24} />
+      </span>
       <div className="page-words">
         <h1>{systemOf(of).title}</h1>
         <p className="muted">{children}</p>

@@ -27,7 +27,7 @@ export function Visitors(): JSX.Element {
     return of === "all" ? found + employees.items.length : of === "employees" ? employees.items.length : found;
   };
   return (
-    <div className="page visitors" style={hueOf("visitors")}>
+    <div className="view visitors" style={hueOf("visitors")}>
       <Heading of="visitors">
         Cameras see who comes through the door. Django publishes each visit to the group <code>broadcast</code>, and every open browser gets it.
       </Heading>
