@@ -50,7 +50,7 @@ export function Manager(): JSX.Element {
                 Announce
               </label>
             </div>
-            <Strip checkIns={today} isNew={(employee) => !!atFirst && !atFirst.has(employee)} onOpen={setOpened} />
+            <Strip isLoading={isLoading} checkIns={today} isNew={(employee) => !!atFirst && !atFirst.has(employee)} onOpen={setOpened} />
           </section>
           <section className="panel" aria-labelledby="people-title">
             <div className="panel-head">

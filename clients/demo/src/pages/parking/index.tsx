@@ -1,7 +1,7 @@
 import { NotificationCenter, parkingClient, useWebSocket } from "@channelgate/react/parking";
-import { useState, type JSX } from "react";
+import { useEffect, useState, type JSX } from "react";
 
-import { useSession } from "../../session";
+import { useSession, userIdOf, type Person } from "../../session";
 import { Heading, hueOf } from "../../ui/heading";
 import { MissedBar } from "../../ui/missed-bar";
 import { TestIds } from "../../ui/test-ids";
@@ -17,6 +17,7 @@ const CENTRE = { noNotifications: "Reserve a place: the notification appears her
 
 export function Parking(): JSX.Element {
   const { person } = useSession();
+  const id = useUserId(person);
   const [topics, setTopics] = useState<readonly string[]>(() => TOPICS.map(([name]) => name));
   const isSubscribed = topics.includes(LOTS);
   useWebSocket({ topics });
@@ -31,7 +32,7 @@ export function Parking(): JSX.Element {
   return (
     <div className="view parking" style={hueOf("parking")}>
       <Heading of="parking">
-        Six lots fill and empty. Django publishes that to the group <code>notifications</code>, and what concerns you alone to <code>user_…_notifications</code>.
+        Six lots fill and empty. Django publishes that to the group <code>notifications</code>, and what concerns you alone to <code>{`user_${id ?? "…"}_notifications`}</code>.
       </Heading>
       <MissedBar of={parkingClient()} load={reload} />
       <div className="parking-columns">
@@ -56,4 +57,21 @@ export function Parking(): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** The person's id in Django, when it is known. */
+function useUserId(person: Person): number | undefined {
+  const [known, setKnown] = useState<{ person: Person; id: number }>();
+  useEffect(() => {
+    let isOver = false;
+    userIdOf(person).then(
+      (id) => isOver || setKnown({ person, id }),
+      // Without a login the page says what failed.
+      () => undefined,
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [person]);
+  return known?.person === person ? known.id : undefined;
 }

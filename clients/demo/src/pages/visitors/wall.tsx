@@ -44,9 +44,12 @@ export function Wall({ visitors, order, filter }: Pick<ReturnType<typeof useVisi
 
 function Portrait({ visitor, isNew }: { visitor: Client; isNew: boolean }): JSX.Element {
   const { id, gender, age, visit_count: count } = visitor;
-  const name = `Visitor ${id}`;
+  const who = `${WORDS[gender]}, ${age}`;
+  const seen = shortTime(visitor.last_seen);
+  // Where somebody was seen since the page was opened; until then who it is.
+  const door = lastDoor(visitor);
   return (
-    <li className={isNew ? "portrait came" : "portrait"} data-testid={`visitor-${id}`}>
+    <li className={isNew ? "portrait came" : "portrait"} title={`${who}, last seen at ${seen}`} data-testid={`visitor-${id}`}>
       <Pulse of={count} isNew={isNew}>
         <Avatar seed={id} name="" size={72} looks={{ gender, age }} />
       </Pulse>
@@ -54,9 +57,10 @@ function Portrait({ visitor, isNew }: { visitor: Client; isNew: boolean }): JSX.
         <Tick value={count} testId={`visitor-count-${id}`} />
         <span className="visually-hidden">{count === 1 ? " visit" : " visits"}</span>
       </span>
-      <strong>{name}</strong>
-      <span className="muted">{`${WORDS[gender]}, ${age}`}</span>
-      <span className="muted portrait-seen">{[shortTime(visitor.last_seen), lastDoor(visitor)].filter(Boolean).join(" · ")}</span>
+      <strong>{`Visitor ${id}`}</strong>
+      <span className="muted">
+        <Tick value={door ? `${door}, ${seen}` : who} />
+      </span>
     </li>
   );
 }
