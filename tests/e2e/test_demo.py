@@ -124,12 +124,17 @@ async def test_a_node_ends_and_comes_back(demonstration, order, state, code):
 async def test_a_frozen_redis_loses_nothing(demonstration):
     client = await Client.open(demonstration.port, "/ws/")
     await live(client, 0)
-    async with Stream(demonstration) as stream:
-        begin = time.monotonic()
-        await demonstration.order("freeze-redis")
-        assert (await demonstration.post("freeze-redis", b"")).status == 409
-        await stream.until(lambda: "goes on" in stream.facts(), "Redis to go on")
-        assert time.monotonic() - begin > 5
+    # More than once, if this program stands still while Redis does.
+    for _ in range(3):
+        async with Stream(demonstration) as stream:
+            await demonstration.order("freeze-redis")
+            again = await demonstration.post("freeze-redis", b"")
+            answer = await asyncio.to_thread(stack.redis_command, demonstration.ports["REDIS_PORT"], "PING")
+            await stream.until(lambda stream=stream: "goes on" in stream.facts(), "Redis to go on")
+        if not answer and again.status == 409:
+            break
+    else:
+        raise AssertionError(f"Redis was never frozen: {answer=} {again=}")
     last = demonstration.sent()[-1]["n"]
     await live(client, last, "an event after the freeze")
     got = numbers(client)
@@ -301,7 +306,8 @@ def test_ctrl_c_leaves_no_process_even_while_redis_is_frozen(tmp_path):
         demonstration.web.request_now("POST", f"{CONTROL}freeze-redis", body=b"", headers={"X-Demo": "1"})
         begin = time.monotonic()
         assert demonstration.stop(signal.SIGINT) == 0, demonstration.log.read_text()
-        assert time.monotonic() - begin < 20
+        # Each ended as it was asked to.
+        assert "redis ended (0)" in demonstration.log.read_text() and time.monotonic() - begin < 20
     finally:
         demonstration.stop()
     for pid in parts:
