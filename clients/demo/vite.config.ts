@@ -22,7 +22,8 @@ export default defineConfig({
       "/ws/": { target: system, ws: true },
       "/socket.io/": { target: system, ws: true },
       "/api/": { target: system },
-      "/demo/": { target: system },
+      // The control process takes orders of its own site only.
+      "/demo/": { target: system, changeOrigin: true, headers: { Origin: system } },
     },
   },
 });

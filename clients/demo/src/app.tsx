@@ -10,6 +10,7 @@ import { Workshop } from "./pages/workshop";
 import { useRoute } from "./route";
 import { SessionProvider } from "./session";
 import { Shell } from "./shell";
+import { StreamProvider } from "./stream/provider";
 import { Systems, type SystemId } from "./systems";
 
 const PAGES: Record<SystemId, () => JSX.Element> = { visitors: Visitors, parking: Parking, manager: Manager, class: Class, workshop: Workshop };
@@ -20,9 +21,11 @@ export function App(): JSX.Element {
   return (
     <SessionProvider>
       <Systems>
-        <Shell page={page}>
-          <Page />
-        </Shell>
+        <StreamProvider page={page}>
+          <Shell page={page}>
+            <Page />
+          </Shell>
+        </StreamProvider>
       </Systems>
     </SessionProvider>
   );

@@ -1,3 +1,5 @@
+import "./stream/network";
+
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 

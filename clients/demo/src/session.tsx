@@ -7,34 +7,48 @@ export interface Person {
   readonly username: string;
   readonly name: string;
   readonly role: string;
+  /** What the face shows. */
+  readonly gender: "female" | "male";
 }
 
 /** As `manage.py make_people` makes them. */
 export const PEOPLE: readonly Person[] = [
-  { username: "ann", name: "Ann Archer", role: "user" },
-  { username: "mia", name: "Mia Manager", role: "manager" },
-  { username: "moe", name: "Moe Moderator", role: "moderator" },
-  { username: "tia", name: "Tia Technician", role: "technician" },
-  { username: "tom", name: "Tom Technician", role: "technician" },
+  { username: "ann", name: "Ann Archer", role: "user", gender: "female" },
+  { username: "mia", name: "Mia Manager", role: "manager", gender: "female" },
+  { username: "moe", name: "Moe Moderator", role: "moderator", gender: "male" },
+  { username: "tia", name: "Tia Technician", role: "technician", gender: "female" },
+  { username: "tom", name: "Tom Technician", role: "technician", gender: "male" },
 ];
 const PASSWORD = "demonstration";
 
 export interface Session {
   readonly person: Person;
-  /** The user's id in Django, when it is known. */
   become(person: Person): void;
 }
 
 const SessionContext = createContext<Session | null>(null);
 const KEY = "person";
+/** `?as=tom` in the address: the person of this window only, until another one is chosen. */
+const ASKED = "as";
+
+const find = (name: string | null): Person | undefined => PEOPLE.find(({ username }) => username === name);
+
+function first(): Person {
+  return find(new URLSearchParams(location.search).get(ASKED)) ?? find(sessionStorage.getItem(KEY)) ?? PEOPLE[0]!;
+}
+
+/** The address of a page for another window, as another person. */
+export const addressAs = ({ username }: Person, page: string): string => `${location.pathname}?${ASKED}=${username}${page}`;
 
 export function SessionProvider({ children }: { children: ReactNode }): JSX.Element {
-  const [person, setPerson] = useState<Person>(() => PEOPLE.find(({ username }) => username === sessionStorage.getItem(KEY)) ?? PEOPLE[0]!);
+  const [person, setPerson] = useState<Person>(first);
   const session = useMemo<Session>(
     () => ({
       person,
       become: (other) => {
         sessionStorage.setItem(KEY, other.username);
+        // Otherwise the next load of this window would take the person of the address again.
+        if (new URLSearchParams(location.search).has(ASKED)) history.replaceState(null, "", location.pathname + location.hash);
         setPerson(other);
       },
     }),
@@ -88,6 +102,9 @@ async function loginOf(username: string, isFresh = false): Promise<Login> {
   return asked;
 }
 
+/** The next one who needs a token logs in: what is kept does not count any more. */
+export const forgetLogin = ({ username }: Person): void => void logins.delete(username);
+
 /** For the `token` of providers and `configure`. */
 export const tokenOf =
   ({ username }: Person) =>
@@ -99,3 +116,12 @@ export const authorizationOf = async ({ username }: Person): Promise<string> => 
 
 /** The person's id in Django. */
 export const userIdOf = async ({ username }: Person): Promise<number> => (await loginOf(username)).id;
+
+/** Asks Django as this person, and once more after a fresh login if the token does not count any more. */
+export async function fetchAs(person: Person, input: string, init: RequestInit = {}): Promise<Response> {
+  const ask = async () => fetch(input, { ...init, headers: { ...init.headers, Authorization: await authorizationOf(person) } });
+  const response = await ask();
+  if (response.status !== 401) return response;
+  forgetLogin(person);
+  return ask();
+}

@@ -1,5 +1,59 @@
-import type { JSX } from "react";
+import { NotificationCenter, parkingClient, useWebSocket } from "@channelgate/react/parking";
+import { useState, type JSX } from "react";
+
+import { useSession } from "../../session";
+import { Heading, hueOf } from "../../ui/heading";
+import { MissedBar } from "../../ui/missed-bar";
+import { TestIds } from "../../ui/test-ids";
+import { LOTS, TOPICS, useLots, useReservations } from "./data";
+import { Lots } from "./lots";
+import { TokenRing } from "./token-ring";
+import { Topics } from "./topics";
+import "../../ui/page.css";
+import "./parking.css";
+
+const notification = () => "notification";
+const CENTRE = { noNotifications: "Reserve a place: the notification appears here." };
 
 export function Parking(): JSX.Element {
-  return <h1>Parking</h1>;
+  const { person } = useSession();
+  const [topics, setTopics] = useState<readonly string[]>(() => TOPICS.map(([name]) => name));
+  const isSubscribed = topics.includes(LOTS);
+  useWebSocket({ topics });
+  const lots = useLots(person, isSubscribed);
+  const reservations = useReservations(person);
+  const reload = () => Promise.all([lots.reload(), reservations.reload()]);
+  const change = (next: readonly string[]) => {
+    setTopics(next);
+    // What happened in the lots meanwhile was not subscribed to.
+    if (next.includes(LOTS) && !isSubscribed) void lots.reload().catch(() => undefined);
+  };
+  return (
+    <div className="view parking" style={hueOf("parking")}>
+      <Heading of="parking">
+        Six lots fill and empty. Django publishes that to the group <code>notifications</code>, and what concerns you alone to <code>user_…_notifications</code>.
+      </Heading>
+      <MissedBar of={parkingClient()} load={reload} />
+      <div className="parking-columns">
+        <section aria-labelledby="lots-title">
+          <h2 id="lots-title" className="visually-hidden">
+            Lots
+          </h2>
+          <Lots lots={lots} reservations={reservations} isSubscribed={isSubscribed} />
+          <p className="lots-note muted" role="status">
+            {isSubscribed ? "" : "Not subscribed to parking_lot: the bars stand still until you subscribe again."}
+          </p>
+        </section>
+        <div className="parking-side">
+          <section className="panel parking-socket" aria-label="This page's socket">
+            <TokenRing />
+            <Topics chosen={topics} onChange={change} />
+          </section>
+          <TestIds part="item" idOf={notification}>
+            <NotificationCenter className="centre" topics={topics.filter((name) => name !== LOTS)} limit={30} labels={CENTRE} />
+          </TestIds>
+        </div>
+      </div>
+    </div>
+  );
 }

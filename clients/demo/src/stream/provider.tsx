@@ -1,0 +1,116 @@
+// Attaches the stream to the clients of all systems and to the control process, for all pages.
+
+import type { AnyClient } from "@channelgate/react";
+import { createContext, useContext, useEffect, useMemo, useState, type JSX, type ReactNode } from "react";
+
+import { forgetLogin, useSession } from "../session";
+import { SYSTEMS, useClients, type SystemId } from "../systems";
+import { loadConfig, type Activity } from "./control";
+import { followSent } from "./sent";
+import { createStream, type Stream } from "./stream";
+import { followWants, watch } from "./watch";
+
+/** One page has one stream. */
+const stream: Stream = createStream();
+
+const TICK = 250;
+
+export interface Control {
+  readonly activity: Activity;
+  setActivity(activity: Activity): void;
+}
+
+const ControlContext = createContext<Control | null>(null);
+
+export const useStream = (): Stream => stream;
+
+/** null: there is no control process, so nothing can be broken here. */
+export const useControl = (): Control | null => useContext(ControlContext);
+
+export function StreamProvider({ page, children }: { page: SystemId; children: ReactNode }): JSX.Element {
+  const given = useClients();
+  // In the render: components below want rooms and topics in their first effect.
+  const clients = useMemo(() => {
+    for (const { id } of SYSTEMS) followWants(id, given[id], stream);
+    return given;
+  }, [given]);
+  const { person } = useSession();
+  const control = useFollowedControl();
+
+  useEffect(() => {
+    const stops = SYSTEMS.map(({ id }) => watch(id, clients[id], stream));
+    return () => stops.forEach((stop) => stop());
+  }, [clients]);
+
+  // Of another person's groups nothing is known yet.
+  useEffect(() => () => stream.ledger.forget(), [person]);
+
+  useEffect(() => {
+    const stops = SYSTEMS.flatMap(({ id }) => (id === page ? [] : [clients[id].onMissed(nothingShown)]));
+    return () => stops.forEach((stop) => stop());
+  }, [clients, page]);
+
+  useEffect(() => {
+    const stops = SYSTEMS.map(({ id }) => logInAnew(clients[id], () => forgetLogin(person)));
+    return () => stops.forEach((stop) => stop());
+  }, [clients, person]);
+
+  useEffect(() => {
+    const timer = setInterval(() => stream.tick(), TICK);
+    return () => clearInterval(timer);
+  }, []);
+
+  return <ControlContext value={control}>{children}</ControlContext>;
+}
+
+/** Of a system whose page is not open nothing is shown: when it is opened, it loads all from Django. */
+const nothingShown = (): void => undefined;
+
+/** The person could type the password again; here the page does. */
+const PATIENCE = 1_200;
+/** Logins in a row that did not help. */
+const TRIES = 3;
+
+function logInAnew(client: AnyClient, forget: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let tries = 0;
+  const look = () => {
+    const { status } = client.snapshot();
+    if (status === "open") tries = 0;
+    if (status !== "unauthorized" || timer !== undefined || tries >= TRIES) return;
+    tries += 1;
+    timer = setTimeout(() => {
+      timer = undefined;
+      forget();
+      client.reconnect("logged in anew");
+    }, PATIENCE);
+  };
+  const stop = client.subscribe(look);
+  look();
+  return () => {
+    stop();
+    clearTimeout(timer);
+  };
+}
+
+function useFollowedControl(): Control | null {
+  const [activity, setActivity] = useState<Activity | null>(null);
+  useEffect(() => {
+    const end = new AbortController();
+    let stop: (() => void) | undefined;
+    loadConfig(end.signal)
+      .then((config) => {
+        if (!config || end.signal.aborted) return;
+        stream.setNodes(config.nodes);
+        setActivity(config.activity);
+        stop = followSent({ sent: stream.sent, nodes: stream.setNodes, activity: setActivity, fact: ({ text }) => stream.note(text) });
+      })
+      // Without it the page shows what arrives.
+      .catch(() => undefined);
+    return () => {
+      end.abort();
+      stop?.();
+    };
+  }, []);
+  return useMemo(() => activity && { activity, setActivity }, [activity]);
+}
