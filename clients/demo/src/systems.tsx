@@ -1,5 +1,6 @@
 // The five systems: one connection each, open on every page.
 
+import type { TokenContext } from "@channelgate/client";
 import type { AnyClient } from "@channelgate/react";
 import { useClient } from "@channelgate/react";
 import { WebSocketProvider as AttendanceProvider } from "@channelgate/react/dashboard";
@@ -81,7 +82,9 @@ export const useWsToken = (): WsToken | null =>
   );
 
 /** A ws-token from Django, as the parking system has it; when it was issued is kept for the page to show. */
-export const wsTokenOf = (person: Person) => async ({ signal }: { signal: AbortSignal }): Promise<string> => {
+export const wsTokenOf = (person: Person) => async ({ signal, why }: Pick<TokenContext, "signal" | "why">): Promise<string> => {
+  // The login that it is asked for with may have ended, too.
+  await tokenOf(person)({ why });
   const response = await fetchAs(person, "/api/user/ws-token/", { signal, cache: "no-store" });
   if (!response.ok) throw new Error(`/api/user/ws-token/: ${response.status}`);
   const { ws_token, expires_in } = (await response.json()) as { ws_token: string; expires_in: number };

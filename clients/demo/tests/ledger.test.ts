@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 
-import { createLedger } from "../src/stream/ledger";
+import { createLedger, settled } from "../src/stream/ledger";
 import type { Fate, Sent } from "../src/stream/types";
 import type { SystemId } from "../src/systems";
 
@@ -162,6 +162,17 @@ test("another person begins anew, and what was counted stays", () => {
   ledger.sent(event(3, 200), 200);
   ledger.tick(9_000);
   expect(ledger.total()).toMatchObject({ sent: 1, shown: 1, lost: 0 });
+});
+
+test("what has just been sent is not unsettled, what does not come is, until it is lost", () => {
+  const { ledger } = begun();
+  ledger.sent(event(2, 100), 100);
+  expect(ledger.unsettled(200)).toBe(0);
+  expect(ledger.unsettled(1_200)).toBe(1);
+  expect(settled(ledger.total())).toMatchObject({ sent: 1, shown: 1 });
+  ledger.tick(6_000);
+  expect(ledger.unsettled(6_000)).toBe(0);
+  expect(settled(ledger.total())).toMatchObject({ sent: 2, lost: 1 });
 });
 
 test("memory is bounded, and counts are not", () => {

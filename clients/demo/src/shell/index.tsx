@@ -41,7 +41,7 @@ export function Shell({ page, children }: { page: SystemId; children: ReactNode 
             <p>
               <strong>Break something.</strong> Kill the node that serves this page, and watch the river below: another one takes over, and every event is accounted for.
             </p>
-            <button type="button" className="quiet" onClick={dismiss}>
+            <button type="button" onClick={dismiss}>
               Got it
             </button>
           </aside>

@@ -9,7 +9,7 @@ export interface Away {
   readonly to: number | null;
 }
 
-const list = new Intl.ListFormat("en", { type: "conjunction" });
+const list = new Intl.ListFormat("en-GB", { type: "conjunction" });
 const number = new Intl.NumberFormat("en");
 
 /** "Parking and Class". */

@@ -57,6 +57,8 @@ export interface Ledger {
   tally(system: SystemId): Tally;
   total(): Tally;
   fateOf(n: number): Fate | null;
+  /** Events of which it is not clear what becomes of them; one that Django has just sent is not among them. */
+  unsettled(now: number): number;
 }
 
 /** `onFate` is called when the fate of a counted event changes. */
@@ -181,6 +183,7 @@ export function createLedger(onFate: (n: number, fate: Fate) => void = () => und
     tally: (system) => ({ ...of(system) }),
     total: () => [...tallies.values()].reduce<Tally>(sum, NOTHING),
     fateOf: (n) => entries.get(n)?.fate ?? null,
+    unsettled: (now) => [...open].filter(({ fate, seen }) => fate === "waiting" || (fate === "pending" && now - seen >= SOON)).length,
   };
 }
 
@@ -196,6 +199,9 @@ export const difference = (a: Tally, b: Tally): Tally => each((key) => a[key] - 
 
 const each = (value: (key: keyof Tally) => number): Tally =>
   Object.fromEntries((Object.keys(NOTHING) as (keyof Tally)[]).map((key) => [key, value(key)])) as unknown as Tally;
+
+/** Without what is still on its way. */
+export const settled = (tally: Tally): Tally => ({ ...tally, sent: tally.shown + tally.loadedAnew + tally.waiting + tally.lost });
 
 /** The room of a group that clients join themselves; null for the others. */
 function roomOf(system: SystemId, group: string): string | null {

@@ -3,7 +3,7 @@
 import { createStore, type Store } from "../ui/store";
 import { SYSTEMS, systemOf, type SystemId } from "../systems";
 import { sentence, type Away } from "./facts";
-import { createLedger, difference, type Ledger } from "./ledger";
+import { createLedger, difference, settled, type Ledger } from "./ledger";
 import { createRecords, type Item, type Records } from "./records";
 import { NOTHING, type Arrival, type Fate, type NodeInfo, type Sent, type Tally } from "./types";
 import type { SentEvents } from "./sent";
@@ -77,6 +77,9 @@ interface Break {
   readonly before: Tally;
 }
 
+const ORDER = SYSTEMS.map(({ id }) => id);
+const inOrder = (a: { readonly system: SystemId }, b: { readonly system: SystemId }): number => ORDER.indexOf(a.system) - ORDER.indexOf(b.system);
+
 const none = <T,>(value: T): Record<SystemId, T> => Object.fromEntries(SYSTEMS.map(({ id }) => [id, value])) as Record<SystemId, T>;
 
 export function createStream(): Stream {
@@ -143,13 +146,15 @@ export function createStream(): Stream {
 
   const settle = (now: number) => {
     const isAway = absences.some(({ to }) => to === null);
-    const { sent, shown, loadedAnew, waiting, lost } = ledger.total();
-    const isOpen = isAway || waiting > 0 || sent > shown + loadedAnew + waiting + lost;
+    const isOpen = isAway || ledger.unsettled(now) > 0;
     breaks = breaks.filter(({ what, since, earliest, before }) => {
       if (now < earliest || (isOpen && now < since + PATIENCE)) return true;
-      const change = difference(ledger.total(), before);
-      const mine = absences.filter(({ to }) => to === null || to >= since);
-      const missed = gaps.filter(({ at }) => at >= since).map(({ system }) => systemOf(system).title);
+      const change = difference(settled(ledger.total()), before);
+      const mine = absences.filter(({ to }) => to === null || to >= since).sort(inOrder);
+      const missed = gaps
+        .filter(({ at }) => at >= since)
+        .sort(inOrder)
+        .map(({ system }) => systemOf(system).title);
       fact(sentence(what, mine, missed, change), change.lost > 0);
       return false;
     });
@@ -215,7 +220,7 @@ export function createStream(): Stream {
     },
     broken(what, atLeast) {
       const now = Date.now();
-      breaks.push({ what, since: now, earliest: now + atLeast, before: ledger.total() });
+      breaks.push({ what, since: now, earliest: now + atLeast, before: settled(ledger.total()) });
     },
     listen(listener) {
       listeners.add(listener);

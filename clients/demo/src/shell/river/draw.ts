@@ -19,6 +19,9 @@ export interface Palette {
 }
 
 export const NODE_COLOURS = 3;
+/** Pixels at both ends, and of the part in which lanes part. */
+const EDGE = 4;
+const FORK = 38;
 const GLOW = 1_600;
 /** How long a dot's landing is seen. */
 const RING = 420;
@@ -58,12 +61,20 @@ export const laneHeight = (height: number, lanes: number): number => (height < 2
 /** The middle of a lane, from the top. */
 export const laneAt = (height: number, lanes: number, lane: number): number => (height < 20 ? height / 2 : 4 + laneHeight(height, lanes) * (lane + 0.5));
 
+/** Where a lane, or a dot of it, is at this x: lanes part behind Django. */
+const yAt = (x: number, y: number, height: number): number => {
+  if (height < 20 || x >= FORK) return y;
+  const part = Math.max(0, x / FORK);
+  return height / 2 + (y - height / 2) * part * part * (3 - 2 * part);
+};
+
 /** Where a dot is in the picture. */
 export function spotOf(dot: Dot, { width, height, lanes, now }: Pick<Scene, "width" | "height" | "lanes" | "now">): { x: number; y: number } {
   const { x, fall } = placeOf(dot, now);
   const gap = laneHeight(height, lanes.length);
   const y = laneAt(height, lanes.length, dot.lane) + dot.spread * Math.min(2, gap / 6) + fall * gap * 0.42;
-  return { x: 4 + x * (width - 8), y: Math.min(height - 4, y) };
+  const left = EDGE + x * (width - 2 * EDGE);
+  return { x: left, y: Math.min(height - 4, yAt(left, y, height)) };
 }
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene): void {
@@ -71,7 +82,7 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene): void {
   const isThin = height < 20;
   context.clearRect(0, 0, width, height);
   lanes.forEach((lane, index) => drawLane(context, scene, lane, index));
-  const shore = Math.round(4 + SHORE * (width - 8)) + 0.5;
+  const shore = Math.round(EDGE + SHORE * (width - 2 * EDGE)) + 0.5;
   context.globalAlpha = 1;
   context.strokeStyle = palette.line;
   context.lineWidth = 1;
@@ -109,18 +120,27 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene): void {
 function drawLane(context: CanvasRenderingContext2D, { width, height, lanes, palette, now }: Scene, { isUp, tookOver }: Lane, index: number): void {
   const y = Math.round(laneAt(height, lanes.length, index)) + 0.5;
   const glow = Math.max(0, 1 - (now - tookOver) / GLOW);
-  const end = 4 + SHORE * (width - 8);
+  const end = EDGE + SHORE * (width - 2 * EDGE);
   context.strokeStyle = isUp ? palette.nodes[index % NODE_COLOURS]! : palette.muted;
   context.setLineDash(isUp ? [] : [2, 5]);
   if (isUp && glow > 0) {
     context.globalAlpha = 0.3 * glow;
     context.lineWidth = Math.min(9, laneHeight(height, lanes.length) - 2);
-    line(context, 4, end, y);
+    path(context, end, y, height);
   }
   context.globalAlpha = isUp ? 0.38 + 0.5 * glow : 0.5;
   context.lineWidth = 1 + glow;
-  line(context, 4, end, y);
+  path(context, end, y, height);
   context.setLineDash([]);
+}
+
+/** A lane from Django to the shore. */
+function path(context: CanvasRenderingContext2D, end: number, y: number, height: number): void {
+  context.beginPath();
+  context.moveTo(EDGE, yAt(EDGE, y, height));
+  for (let x = EDGE; x <= FORK; x += 2) context.lineTo(x, yAt(x, y, height));
+  context.lineTo(end, y);
+  context.stroke();
 }
 
 function line(context: CanvasRenderingContext2D, from: number, to: number, y: number): void {
@@ -134,7 +154,7 @@ function drawTrail(context: CanvasRenderingContext2D, x: number, y: number, colo
   context.strokeStyle = colour;
   context.globalAlpha = 0.28;
   context.lineWidth = 3;
-  line(context, Math.max(4, x - 26), x, y);
+  if (x > FORK + 26) line(context, x - 26, x, y);
 }
 
 function drawRing(context: CanvasRenderingContext2D, x: number, y: number, part: number, colour: string): void {

@@ -19,17 +19,7 @@ export function River({ onPick }: { onPick: (key: string) => void }): JSX.Elemen
   }, [stream]);
   return (
     <section className="river" aria-label="River of events" data-testid="river">
-      <div className="river-source">
-        <strong>Django</strong>
-        <ol>
-          {nodes.slice(0, LANES).map(({ name, state }, index) => (
-            <li key={name} className={state === "running" ? "" : "is-down"} data-state={state}>
-              <NodeGlyph index={index} size={8} />
-              {name}
-            </li>
-          ))}
-        </ol>
-      </div>
+      <strong className="river-source">Django</strong>
       <div className="river-bed">
         <canvas
           ref={canvas}
@@ -40,6 +30,15 @@ export function River({ onPick }: { onPick: (key: string) => void }): JSX.Elemen
             if (key) onPick(key);
           }}
         />
+        <ol>
+          {nodes.slice(0, LANES).map(({ name, state }, index) => (
+            <li key={name} className={state === "running" ? "" : "is-down"} data-state={state}>
+              <NodeGlyph index={index} size={8} />
+              {name}
+              {state !== "running" && <em>{state}</em>}
+            </li>
+          ))}
+        </ol>
       </div>
       <div className="river-shore">
         <strong>This browser</strong>
