@@ -43,7 +43,7 @@ describe("the look of the demonstration", () => {
         for (const route of SYSTEMS) {
           const demo = await Demo.open(browser, system, route, { as: "tia", viewport: { width, height: window.height }, colorScheme, ...window });
           await demo.isLive();
-          await until("something happens", async () => (await demo.number(`count-${route}`)) > 0, 60_000);
+          await until("something happens", async () => (await demo.came(route)) > 0, 60_000);
           const picture = reduced(await demo.page.screenshot());
           await writeFile(join(pictures, `demo-${route}-${width}-${colorScheme}.png`), picture);
           assert.ok(picture.length < 250_000, `${route}: ${picture.length} bytes`);

@@ -195,12 +195,18 @@ export class Demo {
   /** Waits until every system's socket is open and nothing is missing. */
   async isLive(ms = 30_000) {
     for (const system of SYSTEMS) {
-      await until(`${system} is live`, async () => (await this.test(`rail-${system}`).getAttribute("data-state")) === "live", ms);
+      await until(`${system} is served`, async () => (await this.test(`rail-${system}`).getAttribute("data-node")) !== "", ms);
     }
+    await until("nothing is missing", async () => (await this.page.locator(".counts").getAttribute("data-waiting")) === "0", ms);
   }
 
   async number(id) {
-    return Number((await this.test(id).textContent()).replace(/\D/g, ""));
+    return Number(await this.test(id).getAttribute("data-value"));
+  }
+
+  /** Events of a system that have come. */
+  async came(system) {
+    return Number(await this.test(`rail-${system}`).getAttribute("data-count"));
   }
 
   /** The sockets that are open, by path. */
