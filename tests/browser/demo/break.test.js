@@ -18,7 +18,7 @@ const BUTTONS = {
   "restart-redis": { fact: /Redis/ },
   "expire-token": { fact: /token/ },
   revoke: { fact: /disconnected|revoked/ },
-  offline: { fact: /offline/ },
+  offline: { fact: /cut off/ },
   burst: { fact: /500/ },
 };
 
@@ -28,7 +28,7 @@ describe("Break it", () => {
   let demo;
 
   before(async () => {
-    system = await System.start({ activity: true });
+    system = await System.start({ activity: true, speed: 3 });
     browser = await launch();
     demo = await Demo.open(browser, system, "parking", { as: "tia" });
     await demo.isLive();

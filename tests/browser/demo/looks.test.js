@@ -14,7 +14,7 @@ import { until } from "../support/until.js";
 
 /** With SCREENSHOTS=1 the pictures are the README's; otherwise they are thrown away. */
 const kept = process.env.SCREENSHOTS === "1" && fileURLToPath(new URL("../../../docs/images/", import.meta.url));
-/** Of each page in use. */
+/** The sum over a walk through all pages. */
 const MAX_SHIFT = 0.05;
 const WINDOWS = [
   { width: 1280, height: 800, deviceScaleFactor: 1.5 },
@@ -28,7 +28,7 @@ describe("the look of the demonstration", () => {
 
   before(async () => {
     pictures = kept || (await mkdtemp(join(tmpdir(), "channelgate-demo-pictures-")));
-    system = await System.start({ activity: true });
+    system = await System.start({ activity: true, speed: 3 });
     browser = await launch();
   });
   after(async () => {
@@ -37,13 +37,16 @@ describe("the look of the demonstration", () => {
     if (pictures && !kept) await rm(pictures, { recursive: true });
   });
 
-  for (const { width, ...window } of WINDOWS) {
+  for (const { width, height, ...window } of WINDOWS) {
     for (const colorScheme of ["light", "dark"]) {
       it(`${width} px, ${colorScheme}: no violation of axe, no sideways scroll, nothing that jumps, and a picture`, async () => {
+        const demo = await Demo.open(browser, system, "visitors", { as: "tia", viewport: { width, height }, colorScheme, ...window });
+        await demo.isLive();
         for (const route of SYSTEMS) {
-          const demo = await Demo.open(browser, system, route, { as: "tia", viewport: { width, height: window.height }, colorScheme, ...window });
-          await demo.isLive();
-          await until("something happens", async () => (await demo.came(route)) > 0, 60_000);
+          await demo.goTo(route);
+          const before = await demo.came(route);
+          await until("something happens", async () => (await demo.came(route)) > before, 60_000);
+          await demo.page.mouse.move(0, 0);
           const picture = reduced(await demo.page.screenshot());
           await writeFile(join(pictures, `demo-${route}-${width}-${colorScheme}.png`), picture);
           assert.ok(picture.length < 250_000, `${route}: ${picture.length} bytes`);
@@ -51,20 +54,33 @@ describe("the look of the demonstration", () => {
           assert.deepEqual(await demo.violations(), [], route);
           const { sum, shifts } = await demo.shifts();
           assert.ok(sum < MAX_SHIFT, `${route}: ${JSON.stringify(shifts)}`);
-          await demo.close();
-          assert.deepEqual(demo.problems, [], `${route}: the browser complained`);
         }
+        await demo.close();
+        assert.deepEqual(demo.problems, [], "the browser complained");
       });
     }
   }
 
   it("fits the narrowest phone", async () => {
+    const demo = await Demo.open(browser, system, "visitors", { viewport: { width: 360, height: 640 } });
+    await demo.isLive();
     for (const route of SYSTEMS) {
-      const demo = await Demo.open(browser, system, route, { viewport: { width: 360, height: 640 } });
-      await demo.isLive();
+      await demo.goTo(route);
       assert.deepEqual(await overflowing(demo.page), [], route);
-      await demo.close();
     }
+    await demo.close();
+  });
+
+  it("points to Break it at the first visit, until that is read", async () => {
+    const demo = await Demo.open(browser, system);
+    await demo.page.evaluate(() => window.localStorage.removeItem("hint"));
+    const fresh = await demo.context.newPage();
+    await fresh.goto(`${system.url}/`);
+    await fresh.getByRole("button", { name: "Got it" }).click();
+    await fresh.reload();
+    await fresh.getByTestId("river").waitFor();
+    assert.equal(await fresh.getByRole("button", { name: "Got it" }).count(), 0);
+    await demo.close();
   });
 
   it("does not move where motion is not wanted", async () => {

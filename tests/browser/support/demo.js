@@ -40,8 +40,8 @@ export class System {
   #child;
   #log = "";
 
-  /** Starts it, and pauses what happens in it by itself, unless `activity`. */
-  static async start({ activity = false } = {}) {
+  /** Starts it; what happens in it by itself is paused, unless `activity`. */
+  static async start({ activity = false, speed = 1 } = {}) {
     const system = new System();
     system.run = await mkdtemp(join(tmpdir(), "channelgate-demo-"));
     const first = await freePorts(7);
@@ -68,7 +68,7 @@ export class System {
         if (ended) throw new Error(`it ended: ${JSON.stringify(ended)}\n${system.#log}`);
         return system.#log.includes("The demonstration runs.");
       }, 90_000);
-      await system.control("activity", { paused: !activity });
+      await system.control("activity", { paused: !activity, speed });
     } catch (error) {
       await system.stop();
       throw error;
@@ -164,7 +164,7 @@ export class Demo {
   /** Every socket that the page has opened, with when and whether it is closed. */
   sockets = [];
 
-  /** Opens a page of the demonstration as a person; `options` are the browser context's. */
+  /** Opens a page of the demonstration as a person, not for the first time; `options` are the browser context's. */
   static async open(browser, system, route = "visitors", { as = "ann", url = system.url, watch, sockets, ...options } = {}) {
     const demo = new Demo();
     demo.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
@@ -179,6 +179,7 @@ export class Demo {
     if (watch) demo.page.on("request", watch);
     if (sockets) await swallow(demo.page, ...sockets);
     await demo.page.addInitScript(observe);
+    await demo.page.addInitScript(() => window.localStorage.setItem("hint", "seen"));
     await demo.page.goto(`${url}/?as=${as}#/${route}`);
     await demo.test("river").waitFor();
     return demo;
@@ -186,6 +187,12 @@ export class Demo {
 
   close() {
     return this.context.close();
+  }
+
+  /** Goes to another of the five pages, as by its link. */
+  async goTo(route) {
+    await this.test(`rail-${route}`).click();
+    await this.page.getByRole("heading", { level: 1, name: new RegExp(route, "i") }).waitFor();
   }
 
   test(id) {
