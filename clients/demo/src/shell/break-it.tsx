@@ -21,7 +21,7 @@ export function BreakIt({ page, onOpen }: { page: SystemId; onOpen: () => void }
 
   const run = (action: Action) => {
     const done = action.run(target);
-    stream.broken(action.done(target), action.lasts, done);
+    stream.broken({ begun: `${action.title(target)} …`, what: action.done(target), atLeast: action.lasts, done });
     done.catch((error: unknown) => stream.fact(`${action.title(target)}: ${error instanceof Error ? error.message : String(error)}`, true));
   };
 

@@ -61,7 +61,7 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
    * Something is broken: when it has been done, at least so many milliseconds have passed, and all is settled, a fact
    * states what happened.
    */
-  broken(what: string, atLeast: number, done: Promise<void>): void;
+  broken(how: { readonly begun: string; readonly what: string; readonly atLeast: number; readonly done: Promise<void> }): void;
   listen(listener: Listener): () => void;
   /** Settles what is due; called a few times a second. */
   tick(): void;
@@ -225,8 +225,9 @@ export function createStream(): Stream {
       const one = note(text);
       if (breaks.length > 0 || one.at - (last?.at ?? 0) > PATIENCE) line.set(one);
     },
-    broken(what, atLeast, done) {
+    broken({ begun, what, atLeast, done }) {
       const since = Date.now();
+      line.set({ at: since, text: begun, isBad: false });
       const one: Break = { what, since, earliest: Infinity, before: settled(ledger.total()) };
       breaks.push(one);
       done.then(

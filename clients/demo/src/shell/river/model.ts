@@ -10,7 +10,7 @@ export const SHORE = 0.7;
 /** Milliseconds on the screen for one that was measured. */
 export const STRETCH = 40;
 /** The shortest and the longest travel on the screen. */
-const SHORTEST = 120;
+export const SHORTEST = 120;
 const LONGEST = 6_000;
 /** How long a dot stays in sight after it has landed. */
 export const BANK = 20_000;
