@@ -17,13 +17,14 @@ export interface LotsProps {
 }
 
 export function Lots({ lots: { items, status, error, reload }, reservations, isSubscribed }: LotsProps): JSX.Element {
+  const isLoading = status === "loading" || reservations.status === "loading";
   const isEmpty = status === "ready" && items.length === 0;
   if (status === "error" || isEmpty) {
     return <div className="panel">{isEmpty ? <Empty>There are no lots yet. A new one appears here at once.</Empty> : <Failed what="The lots" error={error} again={reload} />}</div>;
   }
   return (
-    <ul className="lots" aria-label="Lots" aria-busy={status === "loading"} data-live={isSubscribed}>
-      {status === "loading"
+    <ul className="lots" aria-label="Lots" aria-busy={isLoading} data-live={isSubscribed}>
+      {isLoading
         ? Array.from({ length: BONES }, (_, index) => <Bones key={index} />)
         : items.map((lot) => <LotCard key={lot.id} lot={lot} mine={reservations.items.filter((one) => isIn(lot, one))} />)}
     </ul>
@@ -36,6 +37,7 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState("");
   const changes = useChanges(occupied);
+  const changesOfMine = useChanges(mine.length);
   const free = Math.max(0, capacity - occupied);
   const last = mine.at(-1);
   const act = async (what: () => Promise<unknown>) => {
@@ -54,7 +56,7 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
       {changes > 0 && <span key={changes} className="lot-flash" />}
       <div className="lot-head">
         <h3>{name}</h3>
-        {mine.length > 0 && <span className="lot-mine came">{mine.length === 1 ? "Your place" : `${mine.length} places of yours`}</span>}
+        {mine.length > 0 && <span key={changesOfMine} className={changesOfMine > 0 ? "lot-mine came" : "lot-mine"}>{mine.length === 1 ? "Your place" : `${mine.length} places of yours`}</span>}
       </div>
       <div className="lot-row">
         <strong>

@@ -55,19 +55,21 @@ function merged(before: AtTheDoor, passes: readonly EmployeeAttendance[]): AtThe
 const loadPasses = async (person: Person, signal?: AbortSignal): Promise<EmployeeAttendance[]> =>
   (await django<Row[]>(person, "employee-attendances/", signal && { signal })).map(({ employee, ...pass }) => ({ ...pass, employee_id: employee }));
 
-export function useAtTheDoor(person: Person): { passes: AtTheDoor; load: (signal?: AbortSignal) => Promise<void> } {
+/** `passes` is null until they are loaded. */
+export function useAtTheDoor(person: Person): { passes: AtTheDoor | null; load: (signal?: AbortSignal) => Promise<void> } {
   const [passes, setPasses] = useState<AtTheDoor>(new Map());
+  const [isLoaded, setLoaded] = useState(false);
   const load = async (signal?: AbortSignal) => {
     const rows = await loadPasses(person, signal);
     setPasses((before) => merged(before, rows));
   };
   useEffect(() => {
     const life = new AbortController();
-    loadPasses(person, life.signal).then(
-      (rows) => setPasses((before) => merged(before, rows)),
+    loadPasses(person, life.signal)
+      .then((rows) => setPasses((before) => merged(before, rows)))
       // The list of employees fails, too, and the page says so.
-      () => undefined,
-    );
+      .catch(() => undefined)
+      .finally(() => life.signal.aborted || setLoaded(true));
     return () => life.abort();
   }, [person]);
   useFeedEvent("employee_attendance", (pass) => setPasses((before) => merged(before, [pass])));
@@ -79,7 +81,7 @@ export function useAtTheDoor(person: Person): { passes: AtTheDoor; load: (signal
     }),
   );
   useMissed((_, signal) => load(signal));
-  return { passes, load };
+  return { passes: isLoaded ? passes : null, load };
 }
 
 export interface Turns {
