@@ -2,7 +2,7 @@
 
 import { Figures } from "@channelgate/react/components";
 import { RealTimeAttendance } from "@channelgate/react/dashboard";
-import { useState, type JSX } from "react";
+import type { JSX } from "react";
 
 import { useSession } from "../../session";
 import { TestIds } from "../../ui/test-ids";
@@ -14,21 +14,14 @@ const NAMES: Readonly<Record<string, string>> = { "Checked in": "present", Late:
 
 const figure = (fact: HTMLElement): string => `figure-${NAMES[fact.querySelector("[data-cg=term]")?.textContent ?? ""]}`;
 
-/** Until the component has loaded the day, everyone would be absent: nothing is shown then. */
-export function DayFigures({ items }: { items: readonly CheckIn[] }): JSX.Element {
+export function DayFigures({ items, isLoaded }: { items: readonly CheckIn[]; isLoaded: boolean }): JSX.Element {
   const { person } = useSession();
-  const [isLoaded, setLoaded] = useState(false);
   const known = items.filter(({ date }) => date !== null).length;
   const left = ofToday(items).filter((one) => stateOf(one) === "left").length;
-  const load = async (signal: AbortSignal) => {
-    const rows = await loadDay(person)(signal);
-    setLoaded(true);
-    return rows;
-  };
   return (
-    <TestIds part="fact" idOf={figure} className={isLoaded ? "figures panel" : "figures panel is-loading"}>
-      <RealTimeAttendance heading="" labels={LABELS} total={known} load={load} />
-      <Figures figures={[{ term: "Left", value: left }]} />
+    <TestIds part="fact" idOf={figure} className="figures panel">
+      <RealTimeAttendance heading="" labels={LABELS} total={known} load={loadDay(person)} />
+      <Figures figures={[{ term: "Left", value: isLoaded ? left : null }]} />
     </TestIds>
   );
 }

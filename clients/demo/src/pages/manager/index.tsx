@@ -40,7 +40,7 @@ export function Manager(): JSX.Element {
         Who has checked in today. Django publishes each record to the group <code>attendance_updates</code>; every manager who has this page open gets it.
       </Heading>
       <MissedBar of={client} load={reload} />
-      <DayFigures key={loads} items={day.items} />
+      <DayFigures key={loads} items={day.items} isLoaded={day.status === "ready"} />
       {day.status === "error" ? (
         <section className="panel">
           <Failed what="The day" error={day.error} again={reload} />
