@@ -20,9 +20,9 @@ export function BreakIt({ page, onOpen }: { page: SystemId; onOpen: () => void }
   if (!control) return null;
 
   const run = (action: Action) => {
-    const what = action.done(target);
-    stream.broken(what, action.lasts);
-    action.run(target).catch((error: unknown) => stream.fact(`${action.title(target)}: ${error instanceof Error ? error.message : String(error)}`, true));
+    const done = action.run(target);
+    stream.broken({ begun: `${action.title(target)} …`, what: action.done(target), atLeast: action.lasts, done });
+    done.catch((error: unknown) => stream.fact(`${action.title(target)}: ${error instanceof Error ? error.message : String(error)}`, true));
   };
 
   return (
