@@ -17,8 +17,10 @@ export interface LotsProps {
 }
 
 export function Lots({ lots: { items, status, error, reload }, reservations, isSubscribed }: LotsProps): JSX.Element {
-  if (status === "error") return <Failed what="The lots" error={error} again={reload} />;
-  if (status === "ready" && items.length === 0) return <Empty>There are no lots yet. A new one appears here at once.</Empty>;
+  const isEmpty = status === "ready" && items.length === 0;
+  if (status === "error" || isEmpty) {
+    return <div className="panel">{isEmpty ? <Empty>There are no lots yet. A new one appears here at once.</Empty> : <Failed what="The lots" error={error} again={reload} />}</div>;
+  }
   return (
     <ul className="lots" aria-label="Lots" aria-busy={status === "loading"} data-live={isSubscribed}>
       {status === "loading"
