@@ -99,6 +99,7 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
   const known = TECHNICIANS.filter(({ username }) => username !== person.username).map((technician) => ({ technician, id: ids.get(technician.username) }));
   const others = colleagues.filter(({ id }) => !known.some((one) => `${one.id}` === id));
   const other = otherThan(person);
+  const isTold = person.role in TOLD;
   const openWindow = () => {
     window.open(addressAs(other, addressOf("workshop")), `channelgate-${other.username}`, "popup,width=560,height=860");
   };
@@ -108,10 +109,10 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
         <Who id={userId} name={person.name} text="you" isHere />
         {known.map(({ technician, id }) => {
           const here = colleagues.find((one) => one.id === `${id}`);
-          return <Who key={technician.username} id={id ?? null} name={technician.name} text={here ? doing(here) : "not seen"} isHere={!!here} />;
+          return <Who key={technician.username} id={id ?? null} name={technician.name} text={here ? doing(here, isTold) : "not seen"} isHere={!!here} />;
         })}
         {others.map((one) => (
-          <Who key={one.id} id={one.id} name={one.name} text={doing(one)} isHere />
+          <Who key={one.id} id={one.id} name={one.name} text={doing(one, isTold)} isHere />
         ))}
       </ul>
       <button type="button" className="people-window" data-testid="second-window" onClick={openWindow}>
@@ -129,7 +130,8 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
   );
 }
 
-const doing = ({ order }: Colleague): string => (order === null ? "at the board" : `looks at #${order}`);
+/** Who is not told when somebody goes knows only where they were seen. */
+const doing = ({ order }: Colleague, isTold: boolean): string => (order !== null ? `looks at #${order}` : isTold ? "at the board" : "seen at the board");
 
 function Who({ id, name, text, isHere }: { id: number | string | null; name: string; text: string; isHere: boolean }): JSX.Element {
   return (
