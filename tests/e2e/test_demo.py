@@ -50,6 +50,19 @@ async def live(client: Client, after: int, what: str = "an event") -> None:
     await client.wait(lambda client: any(number > after for number in numbers(client)), what)
 
 
+async def recorded(demonstration: Demonstration, number: int) -> dict:
+    """The line of an event; it is written when the event was sent, so it may come after the event itself."""
+    return await until(lambda: next((one for one in demonstration.sent() if one["n"] == number), None), "the record")
+
+
+async def is_complete(demonstration: Demonstration, client: Client) -> None:
+    """A client of the feed has got all from its first event to its last, or a gap was reported."""
+    got = numbers(client)
+    await recorded(demonstration, got[-1])
+    sent = [line["n"] for line in of_group(demonstration, "broadcast") if got[0] <= line["n"] <= got[-1]]
+    assert got == sent or gaps(client)
+
+
 async def test_every_event_arrives_with_its_number_as_it_is_on_record(demonstration, sockets):
     port = demonstration.port
     tia = demonstration.demo.person("tia")
@@ -62,28 +75,24 @@ async def test_every_event_arrives_with_its_number_as_it_is_on_record(demonstrat
     for order in orders:
         await shop.emit("join_room", f"work_order_{order['id']}")
     await shop.emit("joinSession", "1")
-    await until(lambda: len(numbers(feed)) > 5 and len(numbers(attendance)) > 3, "events of feed and attendance")
-    await until(lambda: len(numbers(parking)) > 1, "lots that fill")
-    await shop.args("work_order_updated", 2)
-    await shop.args("session-stats-update", 2)
+    await until(lambda: len(numbers(feed)) > 3 and len(numbers(attendance)) > 1, "events of feed and attendance")
+    await until(lambda: numbers(parking), "lots that fill")
+    await shop.args("work_order_updated")
+    await shop.args("session-stats-update")
     for client, group in ((feed, "broadcast"), (attendance, "attendance_updates"), (parking, "notifications")):
         got = numbers(client)
-        # A line is written when the event was sent, so it may come after the event.
-        await until(lambda group=group, got=got: of_group(demonstration, group)[-1]["n"] >= got[-1], "the record")
+        await recorded(demonstration, got[-1])
         sent = [line for line in of_group(demonstration, group) if got[0] <= line["n"] <= got[-1]]
         assert got == [line["n"] for line in sent] and got == sorted(set(got))
         data = {frame["data"]["demo"]["n"]: frame["data"] for frame in client.json() if "demo" in frame.get("data", {})}
         assert all(line["message"]["data"] == data[line["n"]] for line in sent)
         assert all(line["at"] == data[line["n"]]["demo"]["at"] and "error" not in line for line in sent)
-    record = {line["n"]: line for line in demonstration.sent()}
     for name, system in (("work_order_updated", "repair-shop"), ("session-stats-update", "tracker")):
         (event,) = await shop.args(name)
-        number = event["demo"]["n"]
-        await until(lambda number=number: number in {line["n"] for line in demonstration.sent()}, "the record")
-        record = {line["n"]: line for line in demonstration.sent()}
-        assert record[number]["system"] == system
+        assert (await recorded(demonstration, event["demo"]["n"]))["system"] == system
     lot = parking.json()[0]["data"]
-    assert 0 <= lot["occupied"] <= lot["capacity"] and record[lot["demo"]["n"]]["topic"] == "parking_lot_changed"
+    assert 0 <= lot["occupied"] <= lot["capacity"]
+    assert (await recorded(demonstration, lot["demo"]["n"]))["topic"] == "parking_lot_changed"
 
 
 async def test_what_django_sends_is_streamed_and_goes_on_after_the_last_event(demonstration):
@@ -137,9 +146,7 @@ async def test_a_frozen_redis_loses_nothing(demonstration):
         raise AssertionError(f"Redis was never frozen: {answer=} {again=}")
     last = demonstration.sent()[-1]["n"]
     await live(client, last, "an event after the freeze")
-    got = numbers(client)
-    sent = [line["n"] for line in of_group(demonstration, "broadcast") if got[0] <= line["n"] <= got[-1]]
-    assert got == sent or gaps(client)
+    await is_complete(demonstration, client)
 
 
 async def test_a_restarted_redis_is_empty_and_a_gap_is_reported(demonstration):
@@ -180,13 +187,10 @@ async def test_five_hundred_events_at_once_all_arrive_or_a_gap_is_reported(demon
     assert {line["system"] for line in burst} == {"feed", "parking", "attendance", "tracker"}
     await demonstration.order("activity", paused=False)
     await live(client, before + 500, "an event after the burst")
-    got = numbers(client)
-    sent = [line["n"] for line in of_group(demonstration, "broadcast") if got[0] <= line["n"] <= got[-1]]
-    assert got == sent or gaps(client)
+    await is_complete(demonstration, client)
 
 
 async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demonstration, sockets):
-    person = demonstration.demo.person("tom")
     web, port = demonstration.web, demonstration.port
 
     async def tokens() -> tuple[str, str]:
@@ -197,10 +201,12 @@ async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demon
     access, ws_token = await tokens()
     shop = await sockets.start(port, access, reconnection=False)
     await shop.opened()
+    other_tab = await Client.open(port, f"/ws/notifications/?token={ws_token}")
+    ws_token = (await web.get("/api/user/ws-token/", token=access)).json()["ws_token"]
     path = f"/ws/notifications/?token={ws_token}"
     parking = await Client.open(port, path)
     await demonstration.order("expire-token", person="tom")
-    assert await parking.gone() == (4401, "token expired")
+    assert await parking.gone() == await other_tab.gone() == (4401, "token expired")
     await shop.wait(lambda: shop.disconnects, "the end of the connection")
     assert shop.disconnects == ["io server disconnect"]
     assert await refusal(port, path) == 403
@@ -209,7 +215,6 @@ async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demon
     await (await sockets.start(port, access)).opened()
     await (await Client.open(port, f"/ws/notifications/?token={ws_token}")).close()
     assert (await demonstration.post("expire-token", b'{"person": "nobody"}')).status == 409
-    assert person.name == "Tom Technician"
 
 
 async def test_a_revoked_user_is_disconnected_everywhere(demonstration, sockets):
@@ -226,10 +231,10 @@ async def test_the_activity_can_be_paused_and_made_slower_and_faster(demonstrati
     assert (await demonstration.config())["activity"] == {"paused": True, "speed": 4}
 
     async def seconds(speed: float) -> float:
-        """How long four events take."""
+        """How long three events take."""
         await demonstration.order("activity", paused=False, speed=speed)
         begin, before = time.monotonic(), demonstration.sent()[-1]["n"]
-        await until(lambda: demonstration.sent()[-1]["n"] >= before + 4, "four events", 60)
+        await until(lambda: demonstration.sent()[-1]["n"] >= before + 3, "three events", 60)
         return time.monotonic() - begin
 
     async def is_faster() -> bool:
