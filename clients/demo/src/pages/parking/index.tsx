@@ -1,11 +1,12 @@
-import { NotificationCenter, parkingClient, useWebSocket } from "@channelgate/react/parking";
+import { NotificationCenter, parkingClient } from "@channelgate/react/parking";
 import { useEffect, useState, type JSX } from "react";
 
+import { choose, LOTS, useTopics } from "../../parking-topics";
 import { useSession, userIdOf, type Person } from "../../session";
 import { Heading, hueOf } from "../../ui/heading";
 import { MissedBar } from "../../ui/missed-bar";
 import { TestIds } from "../../ui/test-ids";
-import { LOTS, TOPICS, useLots, useReservations } from "./data";
+import { useLots, useReservations } from "./data";
 import { Lots } from "./lots";
 import { TokenRing } from "./token-ring";
 import { Topics } from "./topics";
@@ -18,14 +19,13 @@ const CENTRE = { noNotifications: "Reserve a place: the notification appears her
 export function Parking(): JSX.Element {
   const { person } = useSession();
   const id = useUserId(person);
-  const [topics, setTopics] = useState<readonly string[]>(() => TOPICS.map(([name]) => name));
+  const topics = useTopics();
   const isSubscribed = topics.includes(LOTS);
-  useWebSocket({ topics });
   const lots = useLots(person, isSubscribed);
   const reservations = useReservations(person);
   const reload = () => Promise.all([lots.reload(), reservations.reload()]);
   const change = (next: readonly string[]) => {
-    setTopics(next);
+    choose(next);
     // What happened in the lots meanwhile was not subscribed to.
     if (next.includes(LOTS) && !isSubscribed) void lots.reload().catch(() => undefined);
   };
