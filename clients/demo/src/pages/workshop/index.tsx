@@ -65,7 +65,7 @@ export function Workshop(): JSX.Element {
           </div>
         ) : (
           <>
-            <Board list={list} person={person} userId={userId} ids={ids} colleagues={colleagues} onOpen={setOpen} />
+            <Board list={list} person={person} userId={userId} colleagues={colleagues} onOpen={setOpen} />
             {list.status !== "error" && (
               <p className="workshop-keys">
                 <kbd>←</kbd> <kbd>→</kbd> move the order that has the focus, <kbd>Enter</kbd> opens it.
