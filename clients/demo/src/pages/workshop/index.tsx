@@ -48,7 +48,7 @@ export function Workshop(): JSX.Element {
     await list.reload();
   };
   return (
-    <div style={hueOf("workshop")}>
+    <div className="workshop-page" style={hueOf("workshop")}>
       <div className="workshop">
         <Heading of="workshop" aside={<Bell person={person} onClick={() => setOpen("notes")} />}>
           Move an order, write a note, open a second window. Django publishes to the group of each order, <code>work_order_…</code>, and to its technician,{" "}
