@@ -87,19 +87,19 @@ export function Workshop(): JSX.Element {
 /** Who opens the second window: a technician who is not this person. */
 const otherThan = (person: Person): Person => TECHNICIANS.find(({ username }) => username !== person.username)!;
 
-/** What a role is told of the others. */
+/** What the node sends to a role about the others. */
 const TOLD: Record<string, string> = {
   technician: "The node tells technicians which of them is here.",
   manager: "The node tells managers who comes and goes.",
 };
-const TOLD_OTHERS = "Who comes and goes is told to technicians and managers. You see who types, and who looks at an order.";
+const TOLD_OTHERS = "Technicians and managers see who comes and goes. You see who types, and who looks at an order.";
 
 function People({ person, ids, userId, colleagues }: { person: Person; ids: ReadonlyMap<string, number>; userId: number | null; colleagues: readonly Colleague[] }): JSX.Element {
   const { become } = useSession();
   const known = TECHNICIANS.filter(({ username }) => username !== person.username).map((technician) => ({ technician, id: ids.get(technician.username) }));
   const others = colleagues.filter(({ id }) => !known.some((one) => `${one.id}` === id));
   const other = otherThan(person);
-  const isTold = person.role in TOLD;
+  const knowsAll = person.role in TOLD;
   const openWindow = () => {
     window.open(addressAs(other, addressOf("workshop")), `channelgate-${other.username}`, "popup,width=560,height=860");
   };
@@ -109,10 +109,10 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
         <Who id={userId} name={person.name} text="you" isHere />
         {known.map(({ technician, id }) => {
           const here = colleagues.find((one) => one.id === `${id}`);
-          return <Who key={technician.username} id={id ?? null} name={technician.name} text={here ? doing(here, isTold) : "not seen"} isHere={!!here} />;
+          return <Who key={technician.username} id={id ?? null} name={technician.name} text={here ? doing(here, knowsAll) : "not seen"} isHere={!!here} />;
         })}
         {others.map((one) => (
-          <Who key={one.id} id={one.id} name={one.name} text={doing(one, isTold)} isHere />
+          <Who key={one.id} id={one.id} name={one.name} text={doing(one, knowsAll)} isHere />
         ))}
       </ul>
       <button type="button" className="people-window" data-testid="second-window" onClick={openWindow}>
@@ -130,8 +130,8 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
   );
 }
 
-/** Who is not told when somebody goes knows only where they were seen. */
-const doing = ({ order }: Colleague, isTold: boolean): string => (order !== null ? `looks at #${order}` : isTold ? "at the board" : "seen at the board");
+/** Other roles get no event when somebody goes: they know only where somebody was seen. */
+const doing = ({ order }: Colleague, knowsAll: boolean): string => (order !== null ? `looks at #${order}` : knowsAll ? "at the board" : "seen at the board");
 
 function Who({ id, name, text, isHere }: { id: number | string | null; name: string; text: string; isHere: boolean }): JSX.Element {
   return (
@@ -153,7 +153,7 @@ function useIds(person: Person): ReadonlyMap<string, number> {
     for (const one of new Set([person, ...TECHNICIANS])) {
       userIdOf(one).then(
         (id) => isWanted && setIds((before) => new Map(before).set(one.username, id)),
-        // Without a login there is no name; the board says what else is wrong.
+        // Without a login the id stays unknown; the board says what else is wrong.
         () => undefined,
       );
     }

@@ -14,7 +14,7 @@ export type Doing = "here" | "board" | "viewing" | "left";
 
 const SHOP = "repair-shop";
 
-/** The others who are at the shop, as far as this person is told. */
+/** The others who are at the shop, as far as the node lets this person know. */
 export function useColleagues(userId: number | null): readonly Colleague[] {
   // Collected since the provider began, and what people do since this page was opened.
   const { connectedUsers } = useWebSocket();
@@ -57,7 +57,7 @@ export function useSayPresence(orders: readonly number[], viewing: number | null
   useEffect(() => {
     if (!isReady) return undefined;
     say("here");
-    // Where the window is closed the browser does not send it; then the connection's end says it, to those who are told.
+    // Where the window is closed the browser does not send it; then the connection's end says it, to technicians and managers.
     return () => say("left");
   }, [isReady, say]);
   useEffect(() => {
