@@ -73,7 +73,15 @@ interface Login {
 /** Tokens are asked for again this long before they end. */
 const EARLY = 30_000;
 
-const logins = new Map<string, Promise<Login>>();
+/** A login this young is the answer to several who find the former one refused at once. */
+const YOUNG = 2_000;
+
+interface Asking {
+  readonly login: Promise<Login>;
+  readonly at: number;
+}
+
+const logins = new Map<string, Asking>();
 
 async function logIn(username: string): Promise<Login> {
   const response = await fetch("/api/token/", {
@@ -89,17 +97,19 @@ async function logIn(username: string): Promise<Login> {
 }
 
 /** The person's login: the last one, unless it ends soon or the server does not take it any more. */
-async function loginOf(username: string, isFresh = false): Promise<Login> {
-  const known = isFresh ? undefined : logins.get(username);
-  const login = await known?.catch(() => undefined);
-  if (login && login.expires - EARLY > Date.now()) return login;
+async function loginOf(username: string, isRefused = false): Promise<Login> {
+  const known = logins.get(username);
+  if (known && !(isRefused && known.at + YOUNG < Date.now())) {
+    const login = await known.login.catch(() => undefined);
+    if (login && login.expires - EARLY > Date.now()) return login;
+  }
   // Of several that find it old at once, the first asks.
   const other = logins.get(username);
-  if (other && other !== known) return other;
-  const asked = logIn(username);
-  logins.set(username, asked);
-  asked.catch(() => logins.get(username) === asked && logins.delete(username));
-  return asked;
+  if (other && other !== known) return other.login;
+  const asking = { login: logIn(username), at: Date.now() };
+  logins.set(username, asking);
+  asking.login.catch(() => logins.get(username) === asking && logins.delete(username));
+  return asking.login;
 }
 
 /** The next one who needs a token logs in: what is kept does not count any more. */

@@ -49,6 +49,19 @@ test("an event that has come does not come again, nor get lost", () => {
   expect(only(river)).toMatchObject({ lane: 1, since: 0, fallen: null });
 });
 
+test("when a lane is cut, what has come through it lands at once, and nothing else changes", () => {
+  const river = createRiver();
+  river.carried("a", 0, 1, 100, 0);
+  river.carried("b", 0, 2, 100, 0);
+  river.adrift("c", 0, 1, 0);
+  river.cut(1, 1_000);
+  const [a, b, c] = [...river.dots()];
+  expect(placeOf(a!, 1_000).x).toBeCloseTo(placeOf(b!, 1_000).x);
+  expect(placeOf(a!, 1_200).landed).not.toBeNull();
+  expect(placeOf(b!, 1_200).landed).toBeNull();
+  expect(c).toMatchObject({ isCarried: false, since: 0 });
+});
+
 test("however many come, the dots are bounded", () => {
   const river = createRiver();
   for (let n = 0; n < 5_000; n += 1) river.carried(`${n}`, 0, 0, 5, n);

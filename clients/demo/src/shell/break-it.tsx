@@ -20,9 +20,9 @@ export function BreakIt({ page, onOpen }: { page: SystemId; onOpen: () => void }
   if (!control) return null;
 
   const run = (action: Action) => {
-    const what = action.done(target);
-    stream.broken(what, action.lasts);
-    action.run(target).catch((error: unknown) => stream.fact(`${action.title(target)}: ${error instanceof Error ? error.message : String(error)}`, true));
+    const done = action.run(target);
+    stream.broken({ begun: `${action.title(target)} …`, what: action.done(target), atLeast: action.lasts, done });
+    done.catch((error: unknown) => stream.fact(`${action.title(target)}: ${error instanceof Error ? error.message : String(error)}`, true));
   };
 
   return (
@@ -40,7 +40,7 @@ export function BreakIt({ page, onOpen }: { page: SystemId; onOpen: () => void }
     >
       {(close) => (
         <>
-          <p className="break-lead">Nothing here is simulated: these are the real processes behind this page.</p>
+          <p className="break-lead">These are the real processes behind this page. Only going offline is done by the page itself.</p>
           <ul className="break-list">
             {ACTIONS.map((action) => (
               <li key={action.id}>

@@ -1,6 +1,6 @@
 // The last events as a list, and one of them in full: for the keyboard what a click on a dot is for the mouse.
 
-import type { JSX } from "react";
+import { useState, type JSX } from "react";
 
 import { useStream } from "../stream/provider";
 import type { Item } from "../stream/records";
@@ -13,15 +13,22 @@ const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digi
 
 export function EventList({ onPick, onClose }: { onPick: (key: string) => void; onClose: () => void }): JSX.Element {
   const stream = useStream();
-  const items = useStore(stream.items);
+  const newest = useStore(stream.items);
   const facts = useStore(stream.facts);
+  // A list that moves by itself cannot be read, nor its rows be hit.
+  const [shown, show] = useState({ items: newest, facts });
+  const { items } = shown;
+  const isOld = newest[0]?.key !== items[0]?.key || facts.at(-1) !== shown.facts.at(-1);
   return (
     <Drawer title="Events" onClose={onClose}>
-      {facts.length > 0 && (
+      <button type="button" className="quiet event-refresh" disabled={!isOld} onClick={() => show({ items: newest, facts })}>
+        {isOld ? "Show what came since" : "Nothing came since"}
+      </button>
+      {shown.facts.length > 0 && (
         <>
           <h3 className="events-head">What happened</h3>
           <ol className="fact-list">
-            {[...facts].reverse().map(({ at, text, isBad }, index) => (
+            {[...shown.facts].reverse().map(({ at, text, isBad }, index) => (
               <li key={`${at} ${index}`} className={isBad ? "is-bad" : ""}>
                 <time>{time.format(at)}</time>
                 {text}

@@ -24,11 +24,11 @@ export function Shell({ page, children }: { page: SystemId; children: ReactNode 
   const control = useControl();
   const close = () => setSide(null);
   return (
-    <div className={`shell hue-${systemOf(page).hue}`}>
-      <a className="skip" href={`${addressOf(page)}/main`} onClick={skip}>
-        Skip to the page
-      </a>
+    <div className={`shell hue-${systemOf(page).hue} ${control?.isAsked ? "is-asked" : ""}`}>
       <header className="bar">
+        <a className="skip" href={`${addressOf(page)}/main`} onClick={skip}>
+          Skip to the page
+        </a>
         <Wordmark />
         <ServedBy page={page} />
         <div className="bar-end">
@@ -36,7 +36,7 @@ export function Shell({ page, children }: { page: SystemId; children: ReactNode 
           <PersonMenu />
           <BreakIt page={page} onOpen={dismiss} />
         </div>
-        {control && isHinted && (
+        {control && !control.isAsked && isHinted && (
           <aside className="hint" aria-label="Hint">
             <p>
               <strong>Break something.</strong> Kill the node that serves this page, and watch the river below: another one takes over, and every event is accounted for.

@@ -17,6 +17,8 @@ const TICK = 250;
 
 export interface Control {
   readonly activity: Activity;
+  /** It has not answered yet. What depends on it keeps its place, and is hidden. */
+  readonly isAsked: boolean;
   setActivity(activity: Activity): void;
 }
 
@@ -93,24 +95,27 @@ function logInAnew(client: AnyClient, forget: () => void): () => void {
   };
 }
 
+const USUAL: Activity = { paused: false, speed: 1 };
+
 function useFollowedControl(): Control | null {
-  const [activity, setActivity] = useState<Activity | null>(null);
+  const [activity, setActivity] = useState<Activity | null | undefined>(undefined);
   useEffect(() => {
     const end = new AbortController();
     let stop: (() => void) | undefined;
     loadConfig(end.signal)
       .then((config) => {
-        if (!config || end.signal.aborted) return;
+        if (end.signal.aborted) return;
+        if (!config) return setActivity(null);
         stream.setNodes(config.nodes);
         setActivity(config.activity);
         stop = followSent({ sent: stream.sent, nodes: stream.setNodes, activity: setActivity, fact: ({ text }) => stream.note(text) });
       })
       // Without it the page shows what arrives.
-      .catch(() => undefined);
+      .catch(() => end.signal.aborted || setActivity(null));
     return () => {
       end.abort();
       stop?.();
     };
   }, []);
-  return useMemo(() => activity && { activity, setActivity }, [activity]);
+  return useMemo(() => (activity === null ? null : { activity: activity ?? USUAL, isAsked: activity === undefined, setActivity }), [activity]);
 }

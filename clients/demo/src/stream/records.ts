@@ -35,10 +35,11 @@ export function createRecords(): Records {
     if (items.size > KEPT) items.delete(items.keys().next().value!);
   };
   return {
-    sent: (event) => put(keyOf(event.n), { system: event.system, event: items.get(keyOf(event.n))?.event ?? event.event, n: event.n, sent: event }),
+    sent: (event) => put(keyOf(event.n), { system: event.system, event: event.event, n: event.n, sent: event }),
     arrived: (arrival) => {
       const key = arrival.n === null ? `a${arrival.id}` : keyOf(arrival.n);
-      put(key, { system: arrival.system, event: arrival.event, n: arrival.n, arrival });
+      // Clients of some systems give all their events one name: Django's says more.
+      put(key, { system: arrival.system, event: items.get(key)?.sent?.event ?? arrival.event, n: arrival.n, arrival });
       return key;
     },
     fate: (n, fate) => {

@@ -57,8 +57,11 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
   fact(text: string, isBad?: boolean): void;
   /** What the control process says. It is shown until a fact of this page's own says what that meant for it. */
   note(text: string): void;
-  /** Something is broken: when all is live again, or `patience` ms have passed, a fact states what happened. */
-  broken(what: string, atLeast: number): void;
+  /**
+   * Something is broken: when it has been done, at least so many milliseconds have passed, and all is settled, a fact
+   * states what happened.
+   */
+  broken(how: { readonly begun: string; readonly what: string; readonly atLeast: number; readonly done: Promise<void> }): void;
   listen(listener: Listener): () => void;
   /** Settles what is due; called a few times a second. */
   tick(): void;
@@ -70,10 +73,14 @@ const SAMPLES = 30_000;
 /** After this time a fact says what is not settled. */
 const PATIENCE = 20_000;
 
+/** What was done shows its effect within this time. */
+const EFFECT = 1_500;
+
 interface Break {
   readonly what: string;
   readonly since: number;
-  readonly earliest: number;
+  /** Infinity until it has been done. */
+  earliest: number;
   readonly before: Tally;
 }
 
@@ -148,7 +155,7 @@ export function createStream(): Stream {
     const isAway = absences.some(({ to }) => to === null);
     const isOpen = isAway || ledger.unsettled(now) > 0;
     breaks = breaks.filter(({ what, since, earliest, before }) => {
-      if (now < earliest || (isOpen && now < since + PATIENCE)) return true;
+      if (now < earliest || (isOpen && now < Math.max(since, earliest) + PATIENCE)) return true;
       const change = difference(settled(ledger.total()), before);
       const mine = absences.filter(({ to }) => to === null || to >= since).sort(inOrder);
       const missed = gaps
@@ -218,9 +225,19 @@ export function createStream(): Stream {
       const one = note(text);
       if (breaks.length > 0 || one.at - (last?.at ?? 0) > PATIENCE) line.set(one);
     },
-    broken(what, atLeast) {
-      const now = Date.now();
-      breaks.push({ what, since: now, earliest: now + atLeast, before: settled(ledger.total()) });
+    broken({ begun, what, atLeast, done }) {
+      const since = Date.now();
+      line.set({ at: since, text: begun, isBad: false });
+      const one: Break = { what, since, earliest: Infinity, before: settled(ledger.total()) };
+      breaks.push(one);
+      done.then(
+        () => {
+          one.earliest = Math.max(since + atLeast, Date.now() + EFFECT);
+        },
+        () => {
+          breaks = breaks.filter((other) => other !== one);
+        },
+      );
     },
     listen(listener) {
       listeners.add(listener);

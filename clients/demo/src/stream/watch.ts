@@ -21,21 +21,24 @@ export interface Observer {
 }
 
 const wrapped = new WeakSet<AnyClient>();
-const users = new Map<string, number>();
+/** How often each room and topic is wanted, for each observer. */
+const wants = new WeakMap<object, Map<string, number>>();
 
 /** Follows what the page wants, from before the first component asks: its `want` is wrapped once. */
-export function followWants(system: SystemId, given: AnyClient, { want: tell }: Pick<Observer, "want">): void {
+export function followWants(system: SystemId, given: AnyClient, observer: Pick<Observer, "want">): void {
   if (wrapped.has(given)) return;
   wrapped.add(given);
   const client = given as unknown as Client;
   const want = client.want.bind(client);
+  const users = wants.get(observer) ?? new Map<string, number>();
+  wants.set(observer, users);
   const change = (kind: "room" | "topic", name: string, by: 1 | -1) => {
     // A former client of the system may let go after the next one has begun.
     const key = `${system} ${kind} ${name}`;
     const now = (users.get(key) ?? 0) + by;
     if (now > 0) users.set(key, now);
     else users.delete(key);
-    if (now === (by > 0 ? 1 : 0)) tell(system, kind, name, by > 0);
+    if (now === (by > 0 ? 1 : 0)) observer.want(system, kind, name, by > 0);
   };
   client.want = (kind, name) => {
     change(kind, name, 1);

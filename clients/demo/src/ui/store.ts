@@ -30,7 +30,7 @@ export function createStore<T>(initial: T): Store<T> {
       if (isAsked) return;
       isAsked = true;
       // Both: a tab may be hidden meanwhile.
-      requestAnimationFrame(show);
+      globalThis.requestAnimationFrame?.(show);
       setTimeout(show, HIDDEN);
     },
     subscribe: (listener) => {

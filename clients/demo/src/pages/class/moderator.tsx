@@ -5,7 +5,7 @@
 
 import { createClient, type Client } from "@channelgate/client";
 import { rooms, socketIo } from "@channelgate/client/socketio";
-import { useEvent, useRoom, type AnyClient } from "@channelgate/react";
+import { useEvent, useMissed, useRoom, type AnyClient } from "@channelgate/react";
 import type { TrackerEvents } from "@channelgate/react/tracker";
 import { useEffect, useState, type CSSProperties, type JSX } from "react";
 
@@ -50,6 +50,7 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
   const [lines, setLines] = useState<readonly Line[]>([]);
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
+  const add = (event: string, text: string, time: string) => setLines((before) => [{ key: ++count, event, text, time }, ...before].slice(0, SHOWN));
   useEffect(() => moderatorClient.acquire(), []);
   useRoom(`${session.id}`, client);
   useEvent(
@@ -57,10 +58,12 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
     (data, { event, at }) => {
       // The preset of the repair shop serves the same namespace; its events are not this page's.
       if (HIDDEN.includes(event) || !/^(attendance|session|user(Joined|Left)|error)/.test(event)) return;
-      setLines((before) => [{ key: ++count, event, text: textOf(event, data), time: clock(at) }, ...before].slice(0, SHOWN));
+      add(event, textOf(event, data), clock(at));
     },
     client,
   );
+
+  useMissed(({ since, until }) => add("missed", "Events may be missing here", `${clock(since)} to ${clock(until)}`), client);
 
   const change = async (status: "active" | "completed") => {
     if (isBusy || isOpen(session) === (status === "active")) return;
@@ -94,7 +97,7 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
         </button>
       </div>
       <p className="phone-answer" data-kind={error ? "refused" : "none"} role="alert">
-        {error ?? "PATCH at Django, then sessionUpdate to the room."}
+        {error ?? "Changes it at Django, then tells the room."}
       </p>
       <h3 className="phone-title">What this socket received</h3>
       <ol className="phone-log">

@@ -62,7 +62,7 @@ export function Student({ session, person, userId }: { session: ClassSession; pe
       </button>
       <p className="phone-answer" data-kind={answer?.kind ?? "none"} data-testid={answer?.kind === "refused" ? "mark-refusal" : undefined}>
         {answer?.kind === "refused" && <b>The node refuses: </b>}
-        {answer ? (answer.kind === "waits" && !isConnected ? "It waits for the connection, for up to 30 s." : answer.text) : "Nothing sent yet."}
+        {answer ? (answer.kind === "waits" && !isConnected ? "It waits for the connection, for up to 30 s." : answer.text) : "Press it: the node asks Django to record it."}
       </p>
       <h3 className="phone-title">Who has come</h3>
       <div ref={list} className="phone-list" role="group" aria-label="Who has come" tabIndex={0}>

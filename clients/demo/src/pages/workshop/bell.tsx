@@ -1,8 +1,8 @@
-// The number of unread notifications, their list in the drawer, and a message for each new one.
+// The number of unread notifications, and their list in the drawer.
 
 import { useEvent } from "@channelgate/react";
 import { NotificationList } from "@channelgate/react/components";
-import { RealTimeNotificationBadge, RealTimeToasts, type RepairShopEvents } from "@channelgate/react/repair-shop";
+import { RealTimeNotificationBadge, type RepairShopEvents } from "@channelgate/react/repair-shop";
 import { useCallback, useEffect, useState, type JSX } from "react";
 
 import { userIdOf, type Person } from "../../session";
@@ -20,7 +20,6 @@ export function Bell({ person, onClick }: { person: Person; onClick: () => void 
   return (
     <span className="bell" data-testid="badge">
       <RealTimeNotificationBadge loadCount={loadCount} onClick={onClick} />
-      <RealTimeToasts />
     </span>
   );
 }

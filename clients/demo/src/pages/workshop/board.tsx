@@ -97,7 +97,8 @@ export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardPr
                       }}
                       onMove={(to) => {
                         setMoved(order.id);
-                        void ask(order.id, { status: to });
+                        // Where one column is shown, it follows the order: so does the focus.
+                        void ask(order.id, { status: to }).then((isMoved) => isMoved && setShown(to));
                       }}
                       onOpen={() => onOpen(order)}
                       isMoved={moved === order.id}

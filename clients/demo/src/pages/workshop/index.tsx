@@ -1,7 +1,7 @@
 // Workshop: a board of work orders over Socket.IO, with the people who are at them.
 
 import { useClient, useLiveList } from "@channelgate/react";
-import type { RepairShopEvents } from "@channelgate/react/repair-shop";
+import { RealTimeToasts, type RepairShopEvents } from "@channelgate/react/repair-shop";
 import { useEffect, useState, type JSX } from "react";
 
 import { addressOf } from "../../route";
@@ -47,23 +47,32 @@ export function Workshop(): JSX.Element {
     await list.reload();
   };
   return (
-    <div className="workshop" style={hueOf("workshop")}>
-      <Heading of="workshop" aside={<Aside person={person} onNotes={() => setOpen("notes")} />}>
-        Move an order, write a note, open a second window. Django publishes to the group of each order, <code>work_order_…</code>, and to its technician,{" "}
-        <code>user_…</code>.
-      </Heading>
-      <MissedBar of={client} load={list.reload} />
-      <People person={person} ids={ids} userId={userId} colleagues={colleagues} />
-      {list.status === "ready" && list.items.length === 0 ? (
-        <div className="panel workshop-empty">
-          <p className="muted">No customer has brought anything yet.</p>
-          <button type="button" className="primary" onClick={() => void make()}>
-            Take in an order
-          </button>
-        </div>
-      ) : (
-        <Board list={list} person={person} userId={userId} ids={ids} colleagues={colleagues} onOpen={setOpen} />
-      )}
+    <div style={hueOf("workshop")}>
+      <div className="workshop">
+        <Heading of="workshop" aside={<Bell person={person} onClick={() => setOpen("notes")} />}>
+          Move an order, write a note, open a second window. Django publishes to the group of each order, <code>work_order_…</code>, and to its technician,{" "}
+          <code>user_…</code>.
+        </Heading>
+        <MissedBar of={client} load={list.reload} />
+        <People person={person} ids={ids} userId={userId} colleagues={colleagues} />
+        {list.status === "ready" && list.items.length === 0 ? (
+          <div className="panel workshop-empty">
+            <p className="muted">No customer has brought anything yet.</p>
+            <button type="button" className="primary" onClick={() => void make()}>
+              Take in an order
+            </button>
+          </div>
+        ) : (
+          <>
+            <Board list={list} person={person} userId={userId} ids={ids} colleagues={colleagues} onOpen={setOpen} />
+            <p className="workshop-keys">
+              <kbd>←</kbd> <kbd>→</kbd> move the order that has the focus, <kbd>Enter</kbd> opens it.
+            </p>
+          </>
+        )}
+      </div>
+      {/* Outside of the container, in which some browsers would place what is fixed to the window. */}
+      <RealTimeToasts />
       {open === "notes" && userId !== null && <Notes person={person} userId={userId} onClose={close} />}
       {open !== null && open !== "notes" && (
         <Details key={open.id} order={open} person={person} ids={ids} viewers={colleagues.filter(({ order }) => order === open.id)} onClose={close} />
@@ -75,33 +84,21 @@ export function Workshop(): JSX.Element {
 /** Who opens the second window: a technician who is not this person. */
 const otherThan = (person: Person): Person => TECHNICIANS.find(({ username }) => username !== person.username)!;
 
-function Aside({ person, onNotes }: { person: Person; onNotes: () => void }): JSX.Element {
-  const other = otherThan(person);
-  const openWindow = () => {
-    window.open(addressAs(other, addressOf("workshop")), `channelgate-${other.username}`, "popup,width=560,height=860");
-  };
-  return (
-    <>
-      <button type="button" data-testid="second-window" onClick={openWindow}>
-        Second window as {firstName(other.name)}
-      </button>
-      <Bell person={person} onClick={onNotes} />
-    </>
-  );
-}
-
 /** What a role is told of the others. */
 const TOLD: Record<string, string> = {
   technician: "The node tells technicians which of them is here.",
   manager: "The node tells managers who comes and goes.",
 };
-const TOLD_OTHERS = "Who is here is told to technicians and managers. You see who types and who looks at an order.";
+const TOLD_OTHERS = "Who comes and goes is told to technicians and managers. You see who types, and who looks at an order.";
 
 function People({ person, ids, userId, colleagues }: { person: Person; ids: ReadonlyMap<string, number>; userId: number | null; colleagues: readonly Colleague[] }): JSX.Element {
   const { become } = useSession();
   const known = TECHNICIANS.filter(({ username }) => username !== person.username).map((technician) => ({ technician, id: ids.get(technician.username) }));
   const others = colleagues.filter(({ id }) => !known.some((one) => `${one.id}` === id));
-  const isTechnician = person.role === "technician";
+  const other = otherThan(person);
+  const openWindow = () => {
+    window.open(addressAs(other, addressOf("workshop")), `channelgate-${other.username}`, "popup,width=560,height=860");
+  };
   return (
     <section className="panel people" aria-label="People at the shop">
       <ul>
@@ -114,9 +111,12 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
           <Who key={one.id} id={one.id} name={one.name} text={doing(one)} isHere />
         ))}
       </ul>
+      <button type="button" className="people-window" data-testid="second-window" onClick={openWindow}>
+        Second window as {firstName(other.name)}
+      </button>
       <p className="muted">
         {TOLD[person.role] ?? TOLD_OTHERS}{" "}
-        {!isTechnician && (
+        {person.role !== "technician" && (
           <button type="button" className="people-become" onClick={() => become(TECHNICIANS[0]!)}>
             Become {firstName(TECHNICIANS[0]!.name)}
           </button>

@@ -4,7 +4,7 @@ import { systemOf, type SystemId } from "../../systems";
 import { keyOf } from "../../stream/records";
 import type { Stream } from "../../stream/stream";
 import { draw, paletteOf, spotOf, type Lane, type Palette, type Scene } from "./draw";
-import { createRiver, WAIT } from "./model";
+import { createRiver, SHORTEST, WAIT } from "./model";
 
 /** More lanes than this would be too thin. */
 export const LANES = 5;
@@ -58,10 +58,14 @@ export function startRiver(canvas: HTMLCanvasElement, stream: Stream): Current {
   };
 
   const follow = () => {
+    const before = lanes;
     lanes = stream
       .lanes()
       .slice(0, LANES)
       .map(({ name, state }) => ({ name, isUp: state === "running", tookOver: tookOver.get(name) ?? -Infinity }));
+    lanes.forEach(({ isUp }, index) => {
+      if (!isUp && before[index]?.isUp) river.cut(index, performance.now());
+    });
     drawn = 0;
     again();
   };
@@ -72,7 +76,9 @@ export function startRiver(canvas: HTMLCanvasElement, stream: Stream): Current {
     arrived({ system, at, came, node }, key) {
       if (node) through.set(system, node);
       if (document.hidden) return;
-      river.carried(key, systemOf(system).hue, laneOf(node), at === null ? null : came - at, performance.now());
+      // Without motion it appears where it lands.
+      const [measured, since] = still.matches ? [0, performance.now() - SHORTEST] : [at === null ? null : came - at, performance.now()];
+      river.carried(key, systemOf(system).hue, laneOf(node), measured, since);
       again();
     },
     sent({ n, system, error }) {

@@ -74,7 +74,7 @@ export function spotOf(dot: Dot, { width, height, lanes, now }: Pick<Scene, "wid
   const gap = laneHeight(height, lanes.length);
   const y = laneAt(height, lanes.length, dot.lane) + dot.spread * Math.min(2, gap / 6) + fall * gap * 0.42;
   const left = EDGE + x * (width - 2 * EDGE);
-  return { x: left, y: Math.min(height - 4, yAt(left, y, height)) };
+  return { x: left, y: Math.min(height < 20 ? height : height - 6, yAt(left, y, height)) };
 }
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene): void {

@@ -10,7 +10,7 @@ export const SHORE = 0.7;
 /** Milliseconds on the screen for one that was measured. */
 export const STRETCH = 40;
 /** The shortest and the longest travel on the screen. */
-const SHORTEST = 120;
+export const SHORTEST = 120;
 const LONGEST = 6_000;
 /** How long a dot stays in sight after it has landed. */
 export const BANK = 20_000;
@@ -58,6 +58,8 @@ export interface River {
   /** Django has sent it, and it has not come. */
   adrift(key: string, hue: number, lane: number, now: number): void;
   fate(key: string, fate: Fate, now: number): void;
+  /** The node of this lane is gone: what has come through it lands at once. */
+  cut(lane: number, now: number): void;
   dots(): Iterable<Dot>;
   /** Forgets what is out of sight; whether anything is left, and whether anything of it is on its way. */
   prune(now: number): { readonly isEmpty: boolean; readonly isMoving: boolean };
@@ -88,6 +90,13 @@ export function createRiver(random: () => number = Math.random): River {
       if (fate === "waiting" || fate === "lost") put({ ...dot, fallen: { at: dot.fallen?.at ?? now, x: dot.fallen?.x ?? x, isLost: fate === "lost" }, closed: null });
       if (fate === "anew") put({ ...dot, fallen: dot.fallen ?? { at: now, x, isLost: false }, closed: now });
       if (fate === "pending" && dot.fallen) put({ ...dot, fallen: null, since: now });
+    },
+    cut(lane, now) {
+      for (const dot of dots.values()) {
+        if (dot.lane !== lane || !dot.isCarried) continue;
+        const { x, landed } = placeOf(dot, now);
+        if (landed === null) put({ ...dot, from: x, since: now, travel: SHORTEST });
+      }
     },
     dots: () => dots.values(),
     prune(now) {
