@@ -8,8 +8,13 @@ import { useSession } from "../../session";
 import { TestIds } from "../../ui/test-ids";
 import { loadDay, ofToday, stateOf, type CheckIn } from "./data";
 
-const figure = (fact: HTMLElement): string => `figure-${fact.querySelector("[data-cg=term]")?.textContent.toLowerCase()}`;
+/** The package counts those who have left as present: here they have checked in. */
+const LABELS = { present: "Checked in", total: "Employees" };
+const NAMES: Readonly<Record<string, string>> = { "Checked in": "present", Late: "late", Absent: "absent", Employees: "total", Left: "left" };
 
+const figure = (fact: HTMLElement): string => `figure-${NAMES[fact.querySelector("[data-cg=term]")?.textContent ?? ""]}`;
+
+/** Until the component has loaded the day, everyone would be absent: nothing is shown then. */
 export function DayFigures({ items }: { items: readonly CheckIn[] }): JSX.Element {
   const { person } = useSession();
   const [isLoaded, setLoaded] = useState(false);
@@ -21,9 +26,8 @@ export function DayFigures({ items }: { items: readonly CheckIn[] }): JSX.Elemen
     return rows;
   };
   return (
-    <TestIds part="fact" idOf={figure} className="figures panel">
-      {/* Until it has loaded, everyone would be absent. */}
-      <RealTimeAttendance heading="" total={isLoaded ? known : 0} load={load} />
+    <TestIds part="fact" idOf={figure} className={isLoaded ? "figures panel" : "figures panel is-loading"}>
+      <RealTimeAttendance heading="" labels={LABELS} total={known} load={load} />
       <Figures figures={[{ term: "Left", value: left }]} />
     </TestIds>
   );

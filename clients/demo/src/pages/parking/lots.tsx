@@ -17,8 +17,10 @@ export interface LotsProps {
 }
 
 export function Lots({ lots: { items, status, error, reload }, reservations, isSubscribed }: LotsProps): JSX.Element {
-  if (status === "error") return <Failed what="The lots" error={error} again={reload} />;
-  if (status === "ready" && items.length === 0) return <Empty>There are no lots yet. A new one appears here at once.</Empty>;
+  const isEmpty = status === "ready" && items.length === 0;
+  if (status === "error" || isEmpty) {
+    return <div className="panel">{isEmpty ? <Empty>There are no lots yet. A new one appears here at once.</Empty> : <Failed what="The lots" error={error} again={reload} />}</div>;
+  }
   return (
     <ul className="lots" aria-label="Lots" aria-busy={status === "loading"} data-live={isSubscribed}>
       {status === "loading"
@@ -50,13 +52,25 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
   return (
     <li className="lot panel" data-testid={`lot-${id}`} data-full={free === 0}>
       {changes > 0 && <span key={changes} className="lot-flash" />}
-      <h3>{name}</h3>
-      <p className="lot-free">
+      <div className="lot-head">
+        <h3>{name}</h3>
+        {mine.length > 0 && <span className="lot-mine came">{mine.length === 1 ? "Your place" : `${mine.length} places of yours`}</span>}
+      </div>
+      <div className="lot-row">
         <strong>
           <Tick value={free} testId={`lot-free-${id}`} />
         </strong>
-        <span className="muted">{` free of ${capacity}`}</span>
-      </p>
+        <span className="muted">{free === 0 ? `Full, ${capacity} places` : `free of ${capacity}`}</span>
+        {last ? (
+          <button type="button" className="quiet" disabled={isBusy} onClick={() => void act(() => cancel(person, last))} aria-label={`Give back a place at ${name}`}>
+            Give back
+          </button>
+        ) : (
+          <button type="button" disabled={isBusy || free === 0} onClick={() => void act(() => reserve(person, lot))} aria-label={`Reserve a place at ${name}`}>
+            Reserve
+          </button>
+        )}
+      </div>
       <div
         className="lot-bar"
         role="meter"
@@ -68,19 +82,11 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
       >
         <span />
       </div>
-      <div className="lot-foot">
-        <span className={error ? "lot-error" : "muted"} role={error ? "alert" : undefined}>
-          {error || (mine.length > 0 ? `You have ${mine.length === 1 ? "a place" : `${mine.length} places`} here` : free === 0 ? "Full" : "")}
-        </span>
-        {last && (
-          <button type="button" className="quiet" disabled={isBusy} onClick={() => void act(() => cancel(person, last))} aria-label={`Give back a place at ${name}`}>
-            Give back
-          </button>
-        )}
-        <button type="button" disabled={isBusy || free === 0} onClick={() => void act(() => reserve(person, lot))} aria-label={`Reserve a place at ${name}`}>
-          Reserve
-        </button>
-      </div>
+      {error && (
+        <p className="lot-error" role="alert">
+          {error}
+        </p>
+      )}
     </li>
   );
 }
@@ -88,16 +94,17 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
 function Bones(): JSX.Element {
   return (
     <li className="lot panel" aria-hidden="true">
-      <h3>
-        <span className="bone">Old Market</span>
-      </h3>
-      <p className="lot-free">
+      <div className="lot-head">
+        <h3>
+          <span className="bone">Old Market</span>
+        </h3>
+      </div>
+      <div className="lot-row">
         <strong>
           <span className="bone">10</span>
         </strong>
-      </p>
+      </div>
       <div className="lot-bar" />
-      <div className="lot-foot" />
     </li>
   );
 }

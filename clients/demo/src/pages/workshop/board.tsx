@@ -28,7 +28,13 @@ export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardPr
   const [shown, setShown] = useState<Status>("pending");
   const [notes, setNotes] = useState<ReadonlyMap<number, string>>(new Map());
   const [busy, setBusy] = useState<ReadonlySet<number>>(new Set());
-  const [moved, setMoved] = useState<number | null>(null);
+  /** The order that was moved here or has the focus: where one column is shown, it is that of this order. */
+  const [followed, setFollowed] = useState<Pick<Order, "id" | "status"> | null>(null);
+  const now = list.items.find(({ id }) => id === followed?.id);
+  if (now && now.status !== followed?.status) {
+    setFollowed(now);
+    setShown(now.status);
+  }
   const { show } = useToasts("repair-shop");
 
   const write = (id: number, text: string) => setNotes((before) => new Map(before).set(id, text));
@@ -96,12 +102,11 @@ export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardPr
                         void ask(order.id, { description: withNote(order.text, person, note.trim()) }).then((isSaved) => isSaved && write(order.id, ""));
                       }}
                       onMove={(to) => {
-                        setMoved(order.id);
-                        // Where one column is shown, it follows the order: so does the focus.
-                        void ask(order.id, { status: to }).then((isMoved) => isMoved && setShown(to));
+                        setFollowed(order);
+                        void ask(order.id, { status: to });
                       }}
                       onOpen={() => onOpen(order)}
-                      isMoved={moved === order.id}
+                      onFocus={() => setFollowed(order)}
                     />
                   ))}
                 </ul>

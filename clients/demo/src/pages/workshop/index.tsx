@@ -65,14 +65,16 @@ export function Workshop(): JSX.Element {
         ) : (
           <>
             <Board list={list} person={person} userId={userId} ids={ids} colleagues={colleagues} onOpen={setOpen} />
-            <p className="workshop-keys">
-              <kbd>←</kbd> <kbd>→</kbd> move the order that has the focus, <kbd>Enter</kbd> opens it.
-            </p>
+            {list.status !== "error" && (
+              <p className="workshop-keys">
+                <kbd>←</kbd> <kbd>→</kbd> move the order that has the focus, <kbd>Enter</kbd> opens it.
+              </p>
+            )}
           </>
         )}
       </div>
       {/* Outside of the container, in which some browsers would place what is fixed to the window. */}
-      <RealTimeToasts />
+      <RealTimeToasts className={open === "notes" ? "toasts-away" : open ? "toasts-beside" : undefined} />
       {open === "notes" && userId !== null && <Notes person={person} userId={userId} onClose={close} />}
       {open !== null && open !== "notes" && (
         <Details key={open.id} order={open} person={person} ids={ids} viewers={colleagues.filter(({ order }) => order === open.id)} onClose={close} />
