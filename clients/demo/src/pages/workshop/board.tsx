@@ -9,7 +9,7 @@ import { Tick } from "../../ui/changed";
 import { Empty, Failed } from "../../ui/states";
 import { Card } from "./card";
 import { change, roomOf, STATUSES, TECHNICIANS, TITLES, withNote, type Order, type Status } from "./data";
-import type { Colleague } from "./people";
+import type { Colleague } from "./colleagues";
 
 export interface BoardProps {
   list: LiveList<Order>;

@@ -6,7 +6,7 @@ import { useLayoutEffect, useRef, useState, type CSSProperties, type JSX, type K
 import type { Person } from "../../session";
 import { Avatar } from "../../ui/avatar";
 import { firstName, looksOf, roomOf, STATUSES, TITLES, type Order, type Status } from "./data";
-import type { Colleague } from "./people";
+import type { Colleague } from "./colleagues";
 
 export interface CardProps {
   order: Order;

@@ -4,18 +4,13 @@
 // was there before, so the page asks: it says `here` in the room of an order, and the others answer with what they do.
 
 import { useEvent, usePresence, useStatus } from "@channelgate/react";
-import { useWebSocket, type RepairShopEvents, type UserActivityUpdate } from "@channelgate/react/repair-shop";
+import { useWebSocket, type RepairShopEvents } from "@channelgate/react/repair-shop";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+
+import { colleaguesOf, type Activity, type Colleague } from "./colleagues";
 
 /** What a page says of its person in `user_presence`. */
 export type Doing = "here" | "board" | "viewing" | "left";
-
-export interface Colleague {
-  readonly id: string;
-  readonly name: string;
-  /** The order that they look at. */
-  readonly order: number | null;
-}
 
 const SHOP = "repair-shop";
 
@@ -25,30 +20,8 @@ export function useColleagues(userId: number | null): readonly Colleague[] {
   const { connectedUsers } = useWebSocket();
   const { users } = usePresence({ of: SHOP });
   const activity = useActivity();
-  return useMemo(() => {
-    const all = new Map<string, Colleague>();
-    const at = new Map<string, string>();
-    const set = (id: string, name: string | null, order: number | null, time: unknown) => {
-      all.set(id, { id, name: name ?? `User ${id}`, order });
-      at.set(id, `${time}`);
-    };
-    for (const { userId: id, userName, timestamp } of connectedUsers) set(`${id}`, userName, null, timestamp);
-    for (const { id, name, status, data } of users) {
-      if (status === "left") all.delete(id);
-      else set(id, name, status === "viewing" ? Number(data["workOrderId"]) : null, data["timestamp"]);
-    }
-    // Of two events about somebody the later one counts.
-    for (const { userId: id, userName, status, timestamp } of activity.values()) {
-      if ((at.get(`${id}`) ?? "") > timestamp) continue;
-      if (status === "online") set(`${id}`, userName, all.get(`${id}`)?.order ?? null, timestamp);
-      else all.delete(`${id}`);
-    }
-    all.delete(`${userId}`);
-    return [...all.values()];
-  }, [connectedUsers, activity, users, userId]);
+  return useMemo(() => colleaguesOf(connectedUsers, users, activity, userId), [connectedUsers, activity, users, userId]);
 }
-
-type Activity = ReadonlyMap<string, UserActivityUpdate>;
 
 /** Who has come and gone, for admins and managers; the others get no such event. It begins anew after a miss. */
 function useActivity(): Activity {
