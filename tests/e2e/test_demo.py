@@ -119,10 +119,8 @@ async def test_a_node_ends_and_comes_back(demonstration, order, state, code):
         assert (await client.count(1))[0]["node"] == "node1"
         await demonstration.order(order, node="node1")
         assert (await client.gone())[0] == code
-        # The others serve meanwhile.
-        other = await Client.open(demonstration.port, FEED)
-        assert (await other.count(1))[0]["node"] == "node2"
-        assert (await demonstration.post(order, b'{"node": "node1"}')).status in (200, 409)
+        # The other one serves meanwhile.
+        await live(await Client.open(demonstration.port, FEED), 0)
         await stream.until(lambda: "node1 is back" in stream.facts(), "the node", 60)
         assert stream.states("node1")[-4:] == ["running", state, "starting", "running"]
         assert stream.states("node2") == ["running"]
@@ -191,7 +189,6 @@ async def test_five_hundred_events_at_once_all_arrive_or_a_gap_is_reported(demon
 
 
 async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demonstration, sockets):
-    person = demonstration.demo.person("tom")
     web, port = demonstration.web, demonstration.port
 
     async def tokens() -> tuple[str, str]:
@@ -202,10 +199,12 @@ async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demon
     access, ws_token = await tokens()
     shop = await sockets.start(port, access, reconnection=False)
     await shop.opened()
+    other_tab = await Client.open(port, f"/ws/notifications/?token={ws_token}")
+    ws_token = (await web.get("/api/user/ws-token/", token=access)).json()["ws_token"]
     path = f"/ws/notifications/?token={ws_token}"
     parking = await Client.open(port, path)
     await demonstration.order("expire-token", person="tom")
-    assert await parking.gone() == (4401, "token expired")
+    assert await parking.gone() == await other_tab.gone() == (4401, "token expired")
     await shop.wait(lambda: shop.disconnects, "the end of the connection")
     assert shop.disconnects == ["io server disconnect"]
     assert await refusal(port, path) == 403
@@ -214,7 +213,6 @@ async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demon
     await (await sockets.start(port, access)).opened()
     await (await Client.open(port, f"/ws/notifications/?token={ws_token}")).close()
     assert (await demonstration.post("expire-token", b'{"person": "nobody"}')).status == 409
-    assert person.name == "Tom Technician"
 
 
 async def test_a_revoked_user_is_disconnected_everywhere(demonstration, sockets):
