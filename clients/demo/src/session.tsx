@@ -112,8 +112,11 @@ async function loginOf(username: string, isRefused = false): Promise<Login> {
   return asking.login;
 }
 
-/** The next one who needs a token logs in: what is kept does not count any more. */
-export const forgetLogin = ({ username }: Person): void => void logins.delete(username);
+/** The next one who needs a token logs in: what is kept does not count any more, unless it is the answer to that. */
+export function forgetLogin({ username }: Person): void {
+  const known = logins.get(username);
+  if (known && known.at + YOUNG < Date.now()) logins.delete(username);
+}
 
 /** For the `token` of providers and `configure`. */
 export const tokenOf =

@@ -89,6 +89,20 @@ test("a miss that nobody mends stays said as such", async () => {
   expect(stream.line.get()).toMatchObject({ isBad: false, text: "Redis was restarted. No connection was lost, but Class may have missed something; 1 event of that time is not loaded yet. Sent 1, shown 0, loaded anew 0, waiting 1, lost 0." });
 });
 
+test("what waited already is settled together with what follows, so that the counts add up", async () => {
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  client.gap("backend");
+  sent(2);
+  pass(2_000);
+  done("Redis was restarted.");
+  await Promise.resolve();
+  client.fresh();
+  pass(4_000);
+  expect(stream.line.get()?.text).toMatch(/Sent 1, shown 0, loaded anew 1, lost 0\.$/);
+});
+
 test("a loss that nobody reports is a bad fact", async () => {
   client.want("room", "1");
   comes(1);

@@ -21,6 +21,10 @@ test("the last check-in is on the strip", () => {
   expect(place([["a", 1_000]], span, 400, 20, 1)[0]!.x).toBe(390);
 });
 
+test("those at the end stand beside each other, too", () => {
+  expect(place([["a", 980], ["b", 990], ["c", 1_000]], span, 400, 20, 1).map(({ x }) => x)).toEqual([350, 370, 390]);
+});
+
 const checkIn = (at: number) => ({ employee_id: `${at}`, employee_name: null, status: "present", date: "2026-01-05", timestamp: null, device: null, isLate: null, check_in_time: new Date(at).toJSON() });
 
 test("the strip has the first check-in of the day, and now", () => {

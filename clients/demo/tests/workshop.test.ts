@@ -43,7 +43,7 @@ test("who looks at an order says which; who left the board is gone, although onl
   expect(colleaguesOf([online(5, 1)], [says(5, "left", 3)], NOBODY, 4)).toEqual([]);
 });
 
-test("of what a manager is told and what somebody says, the later counts", () => {
+test("of what the node sends to a manager and what somebody says, the later counts", () => {
   expect(colleaguesOf([], [says(5, "viewing", 2)], told(5, "offline", 3), 2)).toEqual([]);
   expect(colleaguesOf([], [says(5, "viewing", 4)], told(5, "offline", 3), 2)).toEqual([{ id: "5", name: "N5", order: 3 }]);
   expect(colleaguesOf([], [], told(5, "online", 3), 2)).toEqual([{ id: "5", name: "N5", order: null }]);

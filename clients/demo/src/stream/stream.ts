@@ -81,6 +81,7 @@ interface Break {
   readonly since: number;
   /** Infinity until it has been done. */
   earliest: number;
+  /** Without what waits: that is settled together with what follows. */
   readonly before: Tally;
 }
 
@@ -228,7 +229,7 @@ export function createStream(): Stream {
     broken({ begun, what, atLeast, done }) {
       const since = Date.now();
       line.set({ at: since, text: begun, isBad: false });
-      const one: Break = { what, since, earliest: Infinity, before: settled(ledger.total()) };
+      const one: Break = { what, since, earliest: Infinity, before: settled({ ...ledger.total(), waiting: 0 }) };
       breaks.push(one);
       done.then(
         () => {

@@ -8,15 +8,13 @@ import type { Person } from "../../session";
 import { Tick } from "../../ui/changed";
 import { Empty, Failed } from "../../ui/states";
 import { Card } from "./card";
-import { change, roomOf, STATUSES, TECHNICIANS, TITLES, withNote, type Order, type Status } from "./data";
+import { change, roomOf, STATUSES, TITLES, withNote, type Order, type Status } from "./data";
 import type { Colleague } from "./colleagues";
 
 export interface BoardProps {
   list: LiveList<Order>;
   person: Person;
   userId: number | null;
-  /** Ids of the technicians, by their usernames. */
-  ids: ReadonlyMap<string, number>;
   colleagues: readonly Colleague[];
   onOpen: (order: Order) => void;
 }
@@ -24,7 +22,7 @@ export interface BoardProps {
 /** Skeletons of a column. */
 const BONES = [1, 2, 3];
 
-export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardProps): JSX.Element {
+export function Board({ list, person, userId, colleagues, onOpen }: BoardProps): JSX.Element {
   const [shown, setShown] = useState<Status>("pending");
   const [notes, setNotes] = useState<ReadonlyMap<number, string>>(new Map());
   const [busy, setBusy] = useState<ReadonlySet<number>>(new Set());
@@ -51,7 +49,6 @@ export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardPr
       setBusy((before) => new Set([...before].filter((other) => other !== id)));
     }
   };
-  const technicianOf = (id: number | null) => TECHNICIANS.find(({ username }) => ids.get(username) === id);
   const isOnline = (technician: number | null) => technician === userId || colleagues.some(({ id }) => id === `${technician}`);
 
   if (list.status === "error") {
@@ -91,7 +88,6 @@ export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardPr
                       key={order.id}
                       row={row}
                       order={order}
-                      technician={technicianOf(order.technician)}
                       viewers={colleagues.filter((one) => one.order === order.id)}
                       isOnline={isOnline(order.technician)}
                       isBusy={busy.has(order.id)}

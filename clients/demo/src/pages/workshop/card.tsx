@@ -3,7 +3,6 @@
 import { useTyping, type PresentUser } from "@channelgate/react";
 import { useLayoutEffect, useRef, useState, type CSSProperties, type JSX, type KeyboardEvent, type SubmitEvent } from "react";
 
-import type { Person } from "../../session";
 import { Avatar } from "../../ui/avatar";
 import { firstName, looksOf, roomOf, STATUSES, TITLES, type Order, type Status } from "./data";
 import type { Colleague } from "./colleagues";
@@ -12,8 +11,6 @@ export interface CardProps {
   order: Order;
   /** Its place in the column, from 0. */
   row: number;
-  /** Who works at it, where the page knows them. */
-  technician: Person | undefined;
   /** Who looks at it. */
   viewers: readonly Colleague[];
   isOnline: boolean;
@@ -30,7 +27,7 @@ export interface CardProps {
 /** What had the focus when a card went: it comes again in another column, and somebody may be writing. */
 let left: { id: number; name: string; caret: number | null } | null = null;
 
-export function Card({ order, row, technician, viewers, isOnline, isBusy, note, onNote, onSave, onMove, onOpen, onFocus }: CardProps): JSX.Element {
+export function Card({ order, row, viewers, isOnline, isBusy, note, onNote, onSave, onMove, onOpen, onFocus }: CardProps): JSX.Element {
   const { id, status, customer, device, text, at, moved } = order;
   const { typing, start, stop } = useTypingOf(id);
   const card = useRef<HTMLLIElement>(null);
@@ -69,8 +66,8 @@ export function Card({ order, row, technician, viewers, isOnline, isBusy, note, 
           <span className="order-nobody">Nobody has taken it</span>
         ) : (
           <>
-            <Avatar seed={order.technician} name="" size={24} looks={technician} ring={isOnline ? "good" : "muted"} />
-            <span>{technician ? firstName(technician.name) : `User ${order.technician}`}</span>
+            <Avatar seed={order.technician} name="" size={24} looks={looksOf(order.technicianName)} ring={isOnline ? "good" : "muted"} />
+            <span>{firstName(order.technicianName ?? `#${order.technician}`)}</span>
           </>
         )}
         <span className="order-typing" data-testid={`typing-${id}`} role="status">

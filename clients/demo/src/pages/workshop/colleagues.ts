@@ -13,7 +13,7 @@ export interface Colleague {
 /** Who has come and gone, by their ids. */
 export type Activity = ReadonlyMap<string, UserActivityUpdate>;
 
-/** `online`: who came online; `present`: what they say of themselves; `activity`: what admins and managers are told. */
+/** `online`: who came online; `present`: what they say of themselves; `activity`: what the node sends to admins and managers. */
 export function colleaguesOf(online: readonly UserOnline[], present: readonly PresentUser[], activity: Activity, self: number | null): readonly Colleague[] {
   const all = new Map<string, Colleague>();
   const at = new Map<string, string>();

@@ -14,7 +14,7 @@ export type Doing = "here" | "board" | "viewing" | "left";
 
 const SHOP = "repair-shop";
 
-/** The others who are at the shop, as far as this person is told. */
+/** The others who are at the shop, as far as the node lets this person know. */
 export function useColleagues(userId: number | null): readonly Colleague[] {
   // Collected since the provider began, and what people do since this page was opened.
   const { connectedUsers } = useWebSocket();
@@ -36,7 +36,7 @@ function useActivity(): Activity {
   return known.all;
 }
 
-/** Says what this person does: at first, to those who ask, when it changes, and when the page goes. */
+/** Says what this person does: at first, to those who ask, when it changes, and when they go to another page. */
 export function useSayPresence(orders: readonly number[], viewing: number | null): void {
   const { sendUserPresence, isConnected } = useWebSocket();
   const board = orders[0] ?? null;
@@ -56,13 +56,9 @@ export function useSayPresence(orders: readonly number[], viewing: number | null
   const isReady = isConnected && board !== null;
   useEffect(() => {
     if (!isReady) return undefined;
-    const leave = () => say("left");
     say("here");
-    addEventListener("pagehide", leave);
-    return () => {
-      removeEventListener("pagehide", leave);
-      leave();
-    };
+    // Where the window is closed the browser does not send it; then the connection's end says it, to technicians and managers.
+    return () => say("left");
   }, [isReady, say]);
   useEffect(() => {
     if (isReady) say();
