@@ -73,8 +73,8 @@ interface Login {
 /** Tokens are asked for again this long before they end. */
 const EARLY = 30_000;
 
-/** A login this young is the answer to several who find the former one refused at once. */
-const YOUNG = 2_000;
+/** Several clients find at once that their login has ended: a login this young is the answer to that. */
+const YOUNG = 500;
 
 interface Asking {
   readonly login: Promise<Login>;
@@ -96,13 +96,11 @@ async function logIn(username: string): Promise<Login> {
   return { access, expires: exp * 1_000, id: Number(user_id) };
 }
 
-/** The person's login: the last one, unless it ends soon or the server does not take it any more. */
-async function loginOf(username: string, isRefused = false): Promise<Login> {
+/** The person's login: the last one, unless it ends soon, or has the token that was refused. */
+async function loginOf(username: string, refused?: string): Promise<Login> {
   const known = logins.get(username);
-  if (known && !(isRefused && known.at + YOUNG < Date.now())) {
-    const login = await known.login.catch(() => undefined);
-    if (login && login.expires - EARLY > Date.now()) return login;
-  }
+  const login = await known?.login.catch(() => undefined);
+  if (login && login.access !== refused && login.expires - EARLY > Date.now()) return login;
   // Of several that find it old at once, the first asks.
   const other = logins.get(username);
   if (other && other !== known) return other.login;
@@ -112,17 +110,17 @@ async function loginOf(username: string, isRefused = false): Promise<Login> {
   return asking.login;
 }
 
-/** The next one who needs a token logs in: what is kept does not count any more, unless it is the answer to that. */
+/** The next one who needs a token logs in: what is kept does not count any more. */
 export function forgetLogin({ username }: Person): void {
   const known = logins.get(username);
   if (known && known.at + YOUNG < Date.now()) logins.delete(username);
 }
 
-/** For the `token` of providers and `configure`. */
-export const tokenOf =
-  ({ username }: Person) =>
-  async ({ why }: Pick<TokenContext, "why">): Promise<string> =>
-    (await loginOf(username, why === "expired" || why === "refused")).access;
+/** For the `token` of one provider or `configure`: it remembers what it gave, and gives another one if that was refused. */
+export const tokenOf = ({ username }: Person): (({ why }: Pick<TokenContext, "why">) => Promise<string>) => {
+  let given: string | undefined;
+  return async ({ why }) => (given = (await loginOf(username, why === "expired" || why === "refused" ? given : undefined)).access);
+};
 
 /** The `Authorization` of requests to Django. */
 export const authorizationOf = async ({ username }: Person): Promise<string> => `Bearer ${(await loginOf(username)).access}`;
@@ -131,10 +129,9 @@ export const authorizationOf = async ({ username }: Person): Promise<string> => 
 export const userIdOf = async ({ username }: Person): Promise<number> => (await loginOf(username)).id;
 
 /** Asks Django as this person, and once more after a fresh login if the token does not count any more. */
-export async function fetchAs(person: Person, input: string, init: RequestInit = {}): Promise<Response> {
-  const ask = async () => fetch(input, { ...init, headers: { ...init.headers, Authorization: await authorizationOf(person) } });
-  const response = await ask();
-  if (response.status !== 401) return response;
-  forgetLogin(person);
-  return ask();
+export async function fetchAs({ username }: Person, input: string, init: RequestInit = {}): Promise<Response> {
+  const ask = (access: string) => fetch(input, { ...init, headers: { ...init.headers, Authorization: `Bearer ${access}` } });
+  const { access } = await loginOf(username);
+  const response = await ask(access);
+  return response.status === 401 ? ask((await loginOf(username, access)).access) : response;
 }

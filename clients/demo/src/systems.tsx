@@ -83,15 +83,18 @@ export const useWsToken = (): WsToken | null =>
   );
 
 /** A ws-token from Django, as the parking system has it; when it was issued is kept for the page to show. */
-export const wsTokenOf = (person: Person) => async ({ signal, why }: Pick<TokenContext, "signal" | "why">): Promise<string> => {
-  // The login that it is asked for with may have ended, too.
-  await tokenOf(person)({ why });
-  const response = await fetchAs(person, "/api/user/ws-token/", { signal, cache: "no-store" });
-  if (!response.ok) throw new Error(`/api/user/ws-token/: ${response.status}`);
-  const { ws_token, expires_in } = (await response.json()) as { ws_token: string; expires_in: number };
-  const issued = Date.now();
-  keepWsToken({ issued, expires: issued + expires_in * 1_000, renewals: wsToken ? wsToken.renewals + 1 : 0 });
-  return ws_token;
+export const wsTokenOf = (person: Person): (({ signal, why }: Pick<TokenContext, "signal" | "why">) => Promise<string>) => {
+  const login = tokenOf(person);
+  return async ({ signal, why }) => {
+    // The login that it is asked for with may have ended, too.
+    await login({ why });
+    const response = await fetchAs(person, "/api/user/ws-token/", { signal, cache: "no-store" });
+    if (!response.ok) throw new Error(`/api/user/ws-token/: ${response.status}`);
+    const { ws_token, expires_in } = (await response.json()) as { ws_token: string; expires_in: number };
+    const issued = Date.now();
+    keepWsToken({ issued, expires: issued + expires_in * 1_000, renewals: wsToken ? wsToken.renewals + 1 : 0 });
+    return ws_token;
+  };
 };
 
 export function Systems({ children }: { children: ReactNode }): JSX.Element {

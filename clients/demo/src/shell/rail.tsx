@@ -1,10 +1,11 @@
 // The five systems; on a phone a bar of tabs at the bottom.
 
+import { useStatus, type Status } from "@channelgate/react";
 import type { JSX } from "react";
 
 import { addressOf } from "../route";
 import { useStream } from "../stream/provider";
-import { SYSTEMS, type SystemId } from "../systems";
+import { SYSTEMS, useClients, type System, type SystemId } from "../systems";
 import { Icon, NodeGlyph } from "../ui/icons";
 import { useStore } from "../ui/store";
 
@@ -18,28 +19,11 @@ export function Rail({ page }: { page: SystemId }): JSX.Element {
   return (
     <nav className="rail" aria-label="Systems">
       <ul>
-        {SYSTEMS.map(({ id, title, hue }) => {
-          const node = serving[id];
-          const index = nodes.findIndex(({ name }) => name === node);
-          return (
-            <li key={id}>
-              <a href={addressOf(id)} className={`hue-${hue}`} aria-current={id === page ? "page" : undefined} data-testid={`rail-${id}`} data-count={arrivals[id]} data-node={node ?? ""}>
-                <span className="rail-icon">
-                  <Icon of={id} />
-                  {arrivals[id] > 0 && <span key={arrivals[id]} className="pulse" />}
-                </span>
-                <span className="rail-title">{title}</span>
-                <span className="rail-count">
-                  {number.format(arrivals[id])}
-                  <span className="visually-hidden"> events</span>
-                </span>
-                <span className="rail-node" title={node === undefined ? "not connected" : `served by ${node}`}>
-                  {node !== undefined && index >= 0 ? <NodeGlyph index={index} size={10} /> : <span className="rail-away" />}
-                </span>
-              </a>
-            </li>
-          );
-        })}
+        {SYSTEMS.map((system) => (
+          <li key={system.id}>
+            <Entry of={system} count={arrivals[system.id]} isCurrent={system.id === page} />
+          </li>
+        ))}
       </ul>
       <div className="rail-note">
         <p>
@@ -55,6 +39,31 @@ export function Rail({ page }: { page: SystemId }): JSX.Element {
         </ul>
       </div>
     </nav>
+  );
+}
+
+const statusOf = ({ status }: Status): Status["status"] => status;
+
+function Entry({ of: { id, title, hue }, count, isCurrent }: { of: System; count: number; isCurrent: boolean }): JSX.Element {
+  const stream = useStream();
+  const node = useStore(stream.serving)[id];
+  const index = useStore(stream.nodes).findIndex(({ name }) => name === node);
+  const status = useStatus(statusOf, useClients()[id]);
+  return (
+    <a href={addressOf(id)} className={`hue-${hue}`} aria-current={isCurrent ? "page" : undefined} data-testid={`rail-${id}`} data-count={count} data-node={node ?? ""} data-status={status}>
+      <span className="rail-icon">
+        <Icon of={id} />
+        {count > 0 && <span key={count} className="pulse" />}
+      </span>
+      <span className="rail-title">{title}</span>
+      <span className="rail-count">
+        {number.format(count)}
+        <span className="visually-hidden"> events</span>
+      </span>
+      <span className="rail-node" title={node === undefined ? status : `served by ${node}`}>
+        {node !== undefined && index >= 0 ? <NodeGlyph index={index} size={10} /> : <span className="rail-away" />}
+      </span>
+    </a>
   );
 }
 

@@ -53,7 +53,7 @@ export function StreamProvider({ page, children }: { page: SystemId; children: R
   }, [clients, page]);
 
   useEffect(() => {
-    const stops = SYSTEMS.map(({ id }) => logInAnew(clients[id], () => forgetLogin(person)));
+    const stops = SYSTEMS.map(({ id }) => comeBack(clients[id], () => forgetLogin(person)));
     return () => stops.forEach((stop) => stop());
   }, [clients, person]);
 
@@ -68,23 +68,25 @@ export function StreamProvider({ page, children }: { page: SystemId; children: R
 /** Of a system whose page is not open nothing is shown: when it is opened, it loads all from Django. */
 const nothingShown = (): void => undefined;
 
-/** The person could type the password again; here the page does. */
+/** The person could type the password again, or press a button; here the page does it, after this time. */
 const PATIENCE = 1_200;
 /** Logins in a row that did not help. */
 const TRIES = 3;
 
-function logInAnew(client: AnyClient, forget: () => void): () => void {
+/** Brings a client back that has stopped trying: its login has ended, or five attempts in a row have failed. */
+function comeBack(client: AnyClient, forget: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let tries = 0;
   const look = () => {
     const { status } = client.snapshot();
     if (status === "open") tries = 0;
-    if (status !== "unauthorized" || timer !== undefined || tries >= TRIES) return;
-    tries += 1;
+    const isOut = status === "unauthorized" && tries < TRIES;
+    if (timer !== undefined || !(isOut || status === "failed")) return;
+    if (isOut) tries += 1;
     timer = setTimeout(() => {
       timer = undefined;
-      forget();
-      client.reconnect("logged in anew");
+      if (isOut) forget();
+      client.reconnect(isOut ? "logged in anew" : "tried again");
     }, PATIENCE);
   };
   const stop = client.subscribe(look);
