@@ -7,6 +7,8 @@ import { Demo, System } from "../support/demo.js";
 import { launch } from "../support/live.js";
 import { until } from "../support/until.js";
 
+/** From the start of the program to the first event on screen, in ms. */
+const FIRST = 15_000;
 /** After what is broken works again, the page is live within this time, in ms. */
 const LIVE = 5_000;
 
@@ -27,12 +29,20 @@ describe("Break it", () => {
   let browser;
   let demo;
 
-  before(async () => {
+  const starts = [];
+
+  async function start() {
+    const began = performance.now();
     system = await System.start({ activity: true, speed: 3 });
-    browser = await launch();
     demo = await Demo.open(browser, system, "parking", { as: "tia" });
+    await until("an event is shown", async () => (await demo.number("shown")) > 0);
+    starts.push(Math.round(performance.now() - began));
     await demo.isLive();
-    await until("events are shown", async () => (await demo.number("shown")) > 5);
+  }
+
+  before(async () => {
+    browser = await launch();
+    await start();
   });
   after(async () => {
     await demo?.close();
@@ -40,6 +50,16 @@ describe("Break it", () => {
     assert.deepEqual(await system?.stop(), { code: 0, signal: null });
     const thrown = (demo?.problems ?? []).filter((problem) => /^(exception|policy)/.test(problem));
     assert.deepEqual(thrown, []);
+  });
+
+  it("shows its first event within fifteen seconds of its start", async () => {
+    // Another process may have both processors for a while: the best of three.
+    while (Math.min(...starts) > FIRST && starts.length < 3) {
+      await demo.close();
+      await system.stop();
+      await start();
+    }
+    assert.ok(Math.min(...starts) <= FIRST, `${starts} ms`);
   });
 
   for (const [button, { fact }] of Object.entries(BUTTONS)) {
