@@ -106,5 +106,5 @@ bench: ## load tests of Channelgate and other servers, into benches/results/ and
 
 clean: ## remove everything built and installed here
 	$(CARGO) clean
-	rm -rf .venv .run dist benches/.work benches/rivals/*/node_modules tests/*/node_modules clients/node_modules clients/*/dist clients/tests/*/node_modules clients/tests/*/*/node_modules
+	rm -rf .venv .run dist benches/.work benches/rivals/*/node_modules tests/*/node_modules clients/node_modules clients/*/node_modules clients/*/dist clients/tests/*/node_modules clients/tests/*/*/node_modules
 	find tests scripts benches -name __pycache__ -type d -prune -exec rm -rf {} +

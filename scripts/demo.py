@@ -45,16 +45,9 @@ def main() -> int:
         control = Control(control_port, system.nginx.port, supervisor, activity, stream)
         stream.start()
         control.start()
-        started.append(system.redis.start())
-        system.redis.wait()
-        # The activity makes the database, too; the others do not read it before a client comes.
-        for part in [activity, system.django, *system.nodes, system.nginx]:
-            started.append(part.start())
-        for part in started[1:]:
-            while not stopping and not part.ready():
-                up.check([part])
-                time.sleep(0.02)
-        if not stopping:
+        # The activity makes the database, too, so it begins.
+        system.start(started, activity)
+        if system.wait(stopping, activity):
             supervisor.watch()
             announce(system)
         while not stopping:

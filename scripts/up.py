@@ -22,6 +22,8 @@ RUN = Path(os.environ.get("UP_DIR", stack.ROOT / ".run")).resolve()
 #: The built application of the demonstration, and what is shown instead where it was not built.
 APP = Path(os.environ.get("DEMO_APP", stack.ROOT / "clients" / "demo" / "dist")).resolve()
 NO_APP = stack.ROOT / "scripts" / "no-app"
+#: Seconds within which all parts have to be ready.
+READY = 60
 # One grey pixel, as a camera's picture.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
@@ -40,6 +42,27 @@ class Plan:
     @property
     def parts(self) -> list[stack.Part]:
         return [self.redis, self.django, *self.nodes, self.nginx]
+
+    def start(self, started: list[stack.Part], *more: stack.Part) -> None:
+        """Starts all parts, and those that are named here; what has been started is in the list, whatever happens."""
+        started.append(self.redis.start())
+        self.redis.wait()
+        # The others do not wait for each other. Django does not read the database before a client comes.
+        for part in (*more, *self.parts[1:]):
+            started.append(part.start())
+
+    def wait(self, stopping: list[int], *more: stack.Part) -> bool:
+        """Until all of them are ready; false if they are to end before."""
+        end = time.monotonic() + READY
+        for part in (*self.parts, *more):
+            while not part.ready():
+                if stopping:
+                    return False
+                if time.monotonic() > end:
+                    raise stack.StackError(f"{part.name} was not ready within {READY} s:\n{part.tail()}")
+                check([part])
+                time.sleep(0.02)
+        return not stopping
 
     @property
     def site(self) -> str:
@@ -166,13 +189,9 @@ def main() -> int:
     started: list[stack.Part] = []
     try:
         system = plan(nodes)
+        system.start(started)
         stack.migrate(RUN, system.env, "seed_demo")
-        for part in system.parts:
-            if stopping:
-                break
-            started.append(part.start())
-            part.wait()
-        else:
+        if system.wait(stopping):
             announce(system)
         while not stopping:
             check(started)

@@ -110,14 +110,14 @@ class Supervisor:
         threading.Thread(target=self._thaw, args=[self.redis.part.pid], daemon=True, name="thaw").start()
 
     def _thaw(self, pid: int) -> None:
-        self.stopping.wait(FREEZE)
+        if self.stopping.wait(FREEZE):
+            return
         with self.lock:
             self._frozen.clear()
             # Another Redis may have been started meanwhile.
             if self.redis.part.running and self.redis.part.pid == pid:
                 self.redis.part.signal(signal.SIGCONT)
-        if not self.stopping.is_set():
-            self.stream.fact("Redis goes on; what it had is still there.")
+        self.stream.fact("Redis goes on; what it had is still there.")
 
     def restart_redis(self) -> None:
         with self.lock:

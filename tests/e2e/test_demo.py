@@ -50,6 +50,19 @@ async def live(client: Client, after: int, what: str = "an event") -> None:
     await client.wait(lambda client: any(number > after for number in numbers(client)), what)
 
 
+async def recorded(demonstration: Demonstration, number: int) -> dict:
+    """The line of an event; it is written when the event was sent, so it may come after the event itself."""
+    return await until(lambda: next((one for one in demonstration.sent() if one["n"] == number), None), "the record")
+
+
+async def is_complete(demonstration: Demonstration, client: Client) -> None:
+    """A client of the feed has got all from its first event to its last, or a gap was reported."""
+    got = numbers(client)
+    await recorded(demonstration, got[-1])
+    sent = [line["n"] for line in of_group(demonstration, "broadcast") if got[0] <= line["n"] <= got[-1]]
+    assert got == sent or gaps(client)
+
+
 async def test_every_event_arrives_with_its_number_as_it_is_on_record(demonstration, sockets):
     port = demonstration.port
     tia = demonstration.demo.person("tia")
@@ -62,28 +75,24 @@ async def test_every_event_arrives_with_its_number_as_it_is_on_record(demonstrat
     for order in orders:
         await shop.emit("join_room", f"work_order_{order['id']}")
     await shop.emit("joinSession", "1")
-    await until(lambda: len(numbers(feed)) > 5 and len(numbers(attendance)) > 3, "events of feed and attendance")
-    await until(lambda: len(numbers(parking)) > 1, "lots that fill")
-    await shop.args("work_order_updated", 2)
-    await shop.args("session-stats-update", 2)
+    await until(lambda: len(numbers(feed)) > 3 and len(numbers(attendance)) > 1, "events of feed and attendance")
+    await until(lambda: numbers(parking), "lots that fill")
+    await shop.args("work_order_updated")
+    await shop.args("session-stats-update")
     for client, group in ((feed, "broadcast"), (attendance, "attendance_updates"), (parking, "notifications")):
         got = numbers(client)
-        # A line is written when the event was sent, so it may come after the event.
-        await until(lambda group=group, got=got: of_group(demonstration, group)[-1]["n"] >= got[-1], "the record")
+        await recorded(demonstration, got[-1])
         sent = [line for line in of_group(demonstration, group) if got[0] <= line["n"] <= got[-1]]
         assert got == [line["n"] for line in sent] and got == sorted(set(got))
         data = {frame["data"]["demo"]["n"]: frame["data"] for frame in client.json() if "demo" in frame.get("data", {})}
         assert all(line["message"]["data"] == data[line["n"]] for line in sent)
         assert all(line["at"] == data[line["n"]]["demo"]["at"] and "error" not in line for line in sent)
-    record = {line["n"]: line for line in demonstration.sent()}
     for name, system in (("work_order_updated", "repair-shop"), ("session-stats-update", "tracker")):
         (event,) = await shop.args(name)
-        number = event["demo"]["n"]
-        await until(lambda number=number: number in {line["n"] for line in demonstration.sent()}, "the record")
-        record = {line["n"]: line for line in demonstration.sent()}
-        assert record[number]["system"] == system
+        assert (await recorded(demonstration, event["demo"]["n"]))["system"] == system
     lot = parking.json()[0]["data"]
-    assert 0 <= lot["occupied"] <= lot["capacity"] and record[lot["demo"]["n"]]["topic"] == "parking_lot_changed"
+    assert 0 <= lot["occupied"] <= lot["capacity"]
+    assert (await recorded(demonstration, lot["demo"]["n"]))["topic"] == "parking_lot_changed"
 
 
 async def test_what_django_sends_is_streamed_and_goes_on_after_the_last_event(demonstration):
@@ -110,10 +119,8 @@ async def test_a_node_ends_and_comes_back(demonstration, order, state, code):
         assert (await client.count(1))[0]["node"] == "node1"
         await demonstration.order(order, node="node1")
         assert (await client.gone())[0] == code
-        # The others serve meanwhile.
-        other = await Client.open(demonstration.port, FEED)
-        assert (await other.count(1))[0]["node"] == "node2"
-        assert (await demonstration.post(order, b'{"node": "node1"}')).status in (200, 409)
+        # The other one serves meanwhile.
+        await live(await Client.open(demonstration.port, FEED), 0)
         await stream.until(lambda: "node1 is back" in stream.facts(), "the node", 60)
         assert stream.states("node1")[-4:] == ["running", state, "starting", "running"]
         assert stream.states("node2") == ["running"]
@@ -124,17 +131,20 @@ async def test_a_node_ends_and_comes_back(demonstration, order, state, code):
 async def test_a_frozen_redis_loses_nothing(demonstration):
     client = await Client.open(demonstration.port, "/ws/")
     await live(client, 0)
-    async with Stream(demonstration) as stream:
-        begin = time.monotonic()
-        await demonstration.order("freeze-redis")
-        assert (await demonstration.post("freeze-redis", b"")).status == 409
-        await stream.until(lambda: "goes on" in stream.facts(), "Redis to go on")
-        assert time.monotonic() - begin > 5
+    # More than once, if this program stands still while Redis does.
+    for _ in range(3):
+        async with Stream(demonstration) as stream:
+            await demonstration.order("freeze-redis")
+            again = await demonstration.post("freeze-redis", b"")
+            answer = await asyncio.to_thread(stack.redis_command, demonstration.ports["REDIS_PORT"], "PING")
+            await stream.until(lambda stream=stream: "goes on" in stream.facts(), "Redis to go on")
+        if not answer and again.status == 409:
+            break
+    else:
+        raise AssertionError(f"Redis was never frozen: {answer=} {again=}")
     last = demonstration.sent()[-1]["n"]
     await live(client, last, "an event after the freeze")
-    got = numbers(client)
-    sent = [line["n"] for line in of_group(demonstration, "broadcast") if got[0] <= line["n"] <= got[-1]]
-    assert got == sent or gaps(client)
+    await is_complete(demonstration, client)
 
 
 async def test_a_restarted_redis_is_empty_and_a_gap_is_reported(demonstration):
@@ -153,23 +163,32 @@ async def test_a_restarted_redis_is_empty_and_a_gap_is_reported(demonstration):
     assert all(line["error"] for line in demonstration.sent() if "error" in line)
 
 
+async def quiet(demonstration: Demonstration) -> int:
+    """Pauses the activity, and returns the number of the last event."""
+
+    async def last() -> int:
+        before = demonstration.sent()[-1]["n"]
+        await asyncio.sleep(1)
+        return before if demonstration.sent()[-1]["n"] == before else 0
+
+    assert (await demonstration.order("activity", paused=True))["paused"]
+    return await until(last, "the pause")
+
+
 async def test_five_hundred_events_at_once_all_arrive_or_a_gap_is_reported(demonstration):
     client = await Client.open(demonstration.port, FEED)
     await live(client, 0)
-    before = demonstration.sent()[-1]["n"]
+    before = await quiet(demonstration)
     assert await demonstration.order("burst") == {"sent": 500}
-    record = await until(lambda: (lines := demonstration.sent())[-1]["n"] >= before + 500 and lines, "the record")
-    # Besides, things go on.
-    assert sum(line["n"] > before for line in record) >= 500
-    assert {line["system"] for line in record if line["n"] > before} >= {"feed", "parking", "attendance", "tracker"}
-    await live(client, record[-1]["n"], "an event after the burst")
-    got = numbers(client)
-    sent = [line["n"] for line in of_group(demonstration, "broadcast") if got[0] <= line["n"] <= got[-1]]
-    assert got == sent or gaps(client)
+    burst = [line for line in demonstration.sent() if line["n"] > before]
+    assert [line["n"] for line in burst] == list(range(before + 1, before + 501))
+    assert {line["system"] for line in burst} == {"feed", "parking", "attendance", "tracker"}
+    await demonstration.order("activity", paused=False)
+    await live(client, before + 500, "an event after the burst")
+    await is_complete(demonstration, client)
 
 
 async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demonstration, sockets):
-    person = demonstration.demo.person("tom")
     web, port = demonstration.web, demonstration.port
 
     async def tokens() -> tuple[str, str]:
@@ -180,10 +199,12 @@ async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demon
     access, ws_token = await tokens()
     shop = await sockets.start(port, access, reconnection=False)
     await shop.opened()
+    other_tab = await Client.open(port, f"/ws/notifications/?token={ws_token}")
+    ws_token = (await web.get("/api/user/ws-token/", token=access)).json()["ws_token"]
     path = f"/ws/notifications/?token={ws_token}"
     parking = await Client.open(port, path)
     await demonstration.order("expire-token", person="tom")
-    assert await parking.gone() == (4401, "token expired")
+    assert await parking.gone() == await other_tab.gone() == (4401, "token expired")
     await shop.wait(lambda: shop.disconnects, "the end of the connection")
     assert shop.disconnects == ["io server disconnect"]
     assert await refusal(port, path) == 403
@@ -192,7 +213,6 @@ async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demon
     await (await sockets.start(port, access)).opened()
     await (await Client.open(port, f"/ws/notifications/?token={ws_token}")).close()
     assert (await demonstration.post("expire-token", b'{"person": "nobody"}')).status == 409
-    assert person.name == "Tom Technician"
 
 
 async def test_a_revoked_user_is_disconnected_everywhere(demonstration, sockets):
@@ -205,19 +225,14 @@ async def test_a_revoked_user_is_disconnected_everywhere(demonstration, sockets)
 
 
 async def test_the_activity_can_be_paused_and_made_slower_and_faster(demonstration):
-    async def unchanged() -> bool:
-        before = demonstration.sent()[-1]["n"]
-        await asyncio.sleep(1.5)
-        return demonstration.sent()[-1]["n"] == before
-
-    assert await demonstration.order("activity", paused=True) == {"paused": True, "speed": 4}
-    await until(unchanged, "the pause")
+    await quiet(demonstration)
+    assert (await demonstration.config())["activity"] == {"paused": True, "speed": 4}
 
     async def seconds(speed: float) -> float:
-        """How long four events take."""
+        """How long three events take."""
         await demonstration.order("activity", paused=False, speed=speed)
         begin, before = time.monotonic(), demonstration.sent()[-1]["n"]
-        await until(lambda: demonstration.sent()[-1]["n"] >= before + 4, "four events", 60)
+        await until(lambda: demonstration.sent()[-1]["n"] >= before + 3, "three events", 60)
         return time.monotonic() - begin
 
     async def is_faster() -> bool:
@@ -301,7 +316,8 @@ def test_ctrl_c_leaves_no_process_even_while_redis_is_frozen(tmp_path):
         demonstration.web.request_now("POST", f"{CONTROL}freeze-redis", body=b"", headers={"X-Demo": "1"})
         begin = time.monotonic()
         assert demonstration.stop(signal.SIGINT) == 0, demonstration.log.read_text()
-        assert time.monotonic() - begin < 20
+        # Each ended as it was asked to.
+        assert "redis ended (0)" in demonstration.log.read_text() and time.monotonic() - begin < 20
     finally:
         demonstration.stop()
     for pid in parts:

@@ -27,28 +27,34 @@ class Orders(threading.Thread):
         self.connection, self.pace = connection, pace
 
     def run(self) -> None:
-        with self.connection, self.connection.makefile("rb") as lines:
-            self.connection.sendall(b'{"ready": true}\n')
-            for line in lines:
-                order = json.loads(line)
-                try:
-                    answer = {"done": getattr(self, f"do_{order.pop('do')}")(**order)}
-                except Exception as error:
-                    logger.exception("An order failed")
-                    answer = {"failed": str(error) or type(error).__name__}
-                finally:
-                    close_old_connections()
-                self.connection.sendall(json.dumps({"id": order["id"], **answer}).encode() + b"\n")
-        self.pace.end()
+        try:
+            with self.connection, self.connection.makefile("rb") as lines:
+                self.connection.sendall(b'{"ready": true}\n')
+                for line in lines:
+                    self.connection.sendall(json.dumps(self._answer(json.loads(line))).encode() + b"\n")
+        except OSError as error:
+            logger.warning("No orders any more: %s", error)
+        finally:
+            self.pace.end()
 
-    def do_pace(self, id, speed, paused):
+    def _answer(self, order: dict) -> dict:
+        number, do = order.pop("id"), order.pop("do")
+        try:
+            return {"id": number, "done": getattr(self, f"do_{do}")(**order)}
+        except Exception as error:
+            logger.exception("An order failed")
+            return {"id": number, "failed": str(error) or type(error).__name__}
+        finally:
+            close_old_connections()
+
+    def do_pace(self, speed, paused):
         self.pace.set(speed, paused)
 
-    def do_burst(self, id, number):
+    def do_burst(self, number):
         return {"sent": burst(number)}
 
-    def do_expire(self, id, person):
+    def do_expire(self, person):
         tokens.expire(get_user_model().objects.get(username=person))
 
-    def do_revoke(self, id, user):
+    def do_revoke(self, user):
         return {"nodes": disconnect(user=user, reason="revoked")}

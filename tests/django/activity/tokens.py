@@ -41,4 +41,6 @@ def expire(user) -> None:
         tokens.append(ws_token)
     for token in tokens:
         disconnect(token=token, **EXPIRED)
+    # A former ws-token is valid no more, and not known here; its connections are open.
+    disconnect(user=user, **EXPIRED)
     IssuedToken.objects.filter(user=user).delete()

@@ -1,5 +1,7 @@
 """Parking: six lots that fill and empty; some of the reservations are those of the people of the demonstration."""
 
+import math
+import time
 from datetime import timedelta
 
 from django.contrib.auth import get_user_model
@@ -42,6 +44,12 @@ def seed(random):
     )
 
 
+def surplus(lot):
+    """How much fuller a lot is than it should be now: each fills and empties in its own time."""
+    wanted = 0.55 + 0.42 * math.sin(time.time() / 200 + 1.7 * lot.id)
+    return lot.occupied / lot.capacity - wanted
+
+
 def reservation_is_made(random):
     free = [lot for lot in ParkingLot.objects.all() if lot.occupied < lot.capacity]
     if not free:
@@ -54,7 +62,7 @@ def reservation_is_made(random):
     now = timezone.now()
     Reservation.objects.create(
         user=random.choice(list(users)),
-        parking_lot=random.choice(free),
+        parking_lot=min(random.sample(free, min(3, len(free))), key=surplus),
         start_time=now,
         end_time=now + timedelta(hours=random.randint(1, 6)),
     )
@@ -66,8 +74,9 @@ def reservation_ends(random):
     active = list(Reservation.objects.filter(status=Reservation.Status.ACTIVE).select_related("parking_lot"))
     if not active:
         return
-    # From the fullest lots, so that none stays full.
-    reservation = max(random.sample(active, min(3, len(active))), key=lambda one: one.parking_lot.occupied)
+    lots = {reservation.parking_lot for reservation in active}
+    lot = max(random.sample(sorted(lots, key=lambda lot: lot.id), min(3, len(lots))), key=surplus)
+    reservation = random.choice([one for one in active if one.parking_lot == lot])
     if random.random() < 0.25:
         reservation.status = Reservation.Status.CANCELLED
         reservation.save()
