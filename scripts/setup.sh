@@ -77,11 +77,13 @@ install_packages() {
 }
 
 # Installs requirements into .venv. The pins' checksum is stored, so that an unchanged environment costs only a
-# checksum.
+# checksum. Those of the tests include those of a system.
 python_packages() {
-    local pins stamp=.venv/pins.${need/demo/up}
+    local pins stamp=.venv/pins.${need/demo/up} known
     pins=$(cat tests/constraints.txt tests/*/requirements.txt tests/wheel/*.txt tests/e2e/emitters.txt clients/django/pyproject.toml | sha256sum | cut -d' ' -f1)
-    [ "$(cat "$stamp" 2>/dev/null)" != "$pins" ] || return 0
+    for known in "$stamp" ${wider:+.venv/pins.$wider}; do
+        [ "$(cat "$known" 2>/dev/null)" != "$pins" ] || return 0
+    done
     say "installing the Python packages of $1 into .venv"
     [ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
     # The package's build backend, too, has the constrained version.
@@ -165,7 +167,7 @@ fi
 [ "$need" != wheel ] || python_packages tests/wheel/release.txt
 # maturin reads the crates of every system, of which cargo builds a part; it asks no registry then.
 [ "$level" -lt 3 ] && [ "$need" != wheel ] || cargo fetch --locked --quiet
-[ "$level" -ne 2 ] || python_packages tests/django/requirements.txt
+[ "$level" -ne 2 ] || wider=test python_packages tests/django/requirements.txt
 [ "$need" != demo ] || node_modules clients/package-lock.json
 [ "$level" -lt 3 ] || {
     rust_components

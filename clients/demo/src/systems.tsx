@@ -10,6 +10,7 @@ import { WebSocketProvider as WorkshopProvider } from "@channelgate/react/repair
 import { configure as configureTracker, trackerClient } from "@channelgate/react/tracker";
 import { createContext, useContext, useEffect, useLayoutEffect, useMemo, useSyncExternalStore, type JSX, type ReactNode } from "react";
 
+import { ParkingTopics } from "./parking-topics";
 import { fetchAs, tokenOf, useSession, type Person } from "./session";
 
 export type SystemId = "visitors" | "parking" | "manager" | "class" | "workshop";
@@ -110,6 +111,8 @@ export function Systems({ children }: { children: ReactNode }): JSX.Element {
     <AttendanceProvider transport="websocket" token="">
       <WorkshopProvider key={person.username} token={token}>
         <Collected>{children}</Collected>
+        {/* After the pages: the stream must see that it subscribes. */}
+        <ParkingTopics />
       </WorkshopProvider>
     </AttendanceProvider>
   );

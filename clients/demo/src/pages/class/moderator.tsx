@@ -102,7 +102,7 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
       <h3 className="phone-title">What this socket received</h3>
       <ol className="phone-log">
         {lines.map(({ key, event, text, time }, row) => (
-          <li key={key} style={{ "--row": row } as CSSProperties}>
+          <li key={key} data-event={event} style={{ "--row": row } as CSSProperties}>
             <code>{event}</code>
             <time>{time}</time>
             <span>{text}</span>

@@ -49,7 +49,7 @@ export function Room({ session, list, person, userId }: RoomProps): JSX.Element 
           {isLoading ? <SeatOf seat={null} /> : <SeatOf seat={own} own={person} />}
           {!isLoading && others.map((seat) => <SeatOf key={seat.userId} seat={seat} />)}
           {Array.from({ length: spare }, (_, index) => (
-            <li key={`spare-${index}`} className="seat" data-status={isLoading ? "loading" : "spare"} aria-hidden="true" />
+            <li key={`${isLoading}-${index}`} className="seat" data-status={isLoading ? "loading" : "spare"} aria-hidden="true" />
           ))}
         </ul>
       )}

@@ -2,29 +2,26 @@
 
 import { Figures } from "@channelgate/react/components";
 import { RealTimeAttendance } from "@channelgate/react/dashboard";
-import { useState, type JSX } from "react";
+import type { JSX } from "react";
 
 import { useSession } from "../../session";
 import { TestIds } from "../../ui/test-ids";
 import { loadDay, ofToday, stateOf, type CheckIn } from "./data";
 
-const figure = (fact: HTMLElement): string => `figure-${fact.querySelector("[data-cg=term]")?.textContent.toLowerCase()}`;
+/** The package counts those who have left as present: here they have checked in. */
+const LABELS = { present: "Checked in", total: "Employees" };
+const NAMES: Readonly<Record<string, string>> = { "Checked in": "present", Late: "late", Absent: "absent", Employees: "total", Left: "left" };
 
-export function DayFigures({ items }: { items: readonly CheckIn[] }): JSX.Element {
+const figure = (fact: HTMLElement): string => `figure-${NAMES[fact.querySelector("[data-cg=term]")?.textContent ?? ""]}`;
+
+export function DayFigures({ items, isLoaded }: { items: readonly CheckIn[]; isLoaded: boolean }): JSX.Element {
   const { person } = useSession();
-  const [isLoaded, setLoaded] = useState(false);
   const known = items.filter(({ date }) => date !== null).length;
   const left = ofToday(items).filter((one) => stateOf(one) === "left").length;
-  const load = async (signal: AbortSignal) => {
-    const rows = await loadDay(person)(signal);
-    setLoaded(true);
-    return rows;
-  };
   return (
     <TestIds part="fact" idOf={figure} className="figures panel">
-      {/* Until it has loaded, everyone would be absent. */}
-      <RealTimeAttendance heading="" total={isLoaded ? known : 0} load={load} />
-      <Figures figures={[{ term: "Left", value: left }]} />
+      <RealTimeAttendance heading="" labels={LABELS} total={known} load={loadDay(person)} />
+      <Figures figures={[{ term: "Left", value: isLoaded ? left : null }]} />
     </TestIds>
   );
 }

@@ -20,12 +20,18 @@ export function Manager(): JSX.Element {
   const { person } = useSession();
   const day = useDay(person);
   const client = useClient("dashboard");
+  const [loads, setLoads] = useState(0);
   const [opened, setOpened] = useState<string | null>(null);
   const [isAnnounced, setAnnounced] = useState(false);
   const [atFirst, setAtFirst] = useState<ReadonlySet<string> | null>(null);
   const today = ofToday(day.items).filter(({ check_in_time }) => check_in_time);
   // Who is there when the page has loaded does not come now.
   if (day.status === "ready" && !atFirst) setAtFirst(new Set(today.map(({ employee_id }) => employee_id)));
+  // The figures have a list of their own, which loads when it begins.
+  const reload = () => {
+    setLoads(loads + 1);
+    return day.reload();
+  };
   const shown = day.items.find(({ employee_id }) => employee_id === opened);
   const isLoading = day.status === "loading";
   return (
@@ -33,11 +39,11 @@ export function Manager(): JSX.Element {
       <Heading of="manager">
         Who has checked in today. Django publishes each record to the group <code>attendance_updates</code>; every manager who has this page open gets it.
       </Heading>
-      <MissedBar of={client} load={day.reload} />
-      <DayFigures items={day.items} />
+      <MissedBar of={client} load={reload} />
+      <DayFigures key={loads} items={day.items} isLoaded={day.status === "ready"} />
       {day.status === "error" ? (
         <section className="panel">
-          <Failed what="The day" error={day.error} again={day.reload} />
+          <Failed what="The day" error={day.error} again={reload} />
         </section>
       ) : (
         <>
@@ -50,7 +56,7 @@ export function Manager(): JSX.Element {
                 Announce
               </label>
             </div>
-            <Strip checkIns={today} isNew={(employee) => !!atFirst && !atFirst.has(employee)} onOpen={setOpened} />
+            <Strip isLoading={isLoading} checkIns={today} isNew={(employee) => !!atFirst && !atFirst.has(employee)} onOpen={setOpened} />
           </section>
           <section className="panel" aria-labelledby="people-title">
             <div className="panel-head">

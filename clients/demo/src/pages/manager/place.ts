@@ -20,7 +20,9 @@ export function spanOf(checkIns: readonly CheckIn[], now: number): Span {
   // Many hours: not each of them has a mark.
   const step = HOUR * Math.max(1, Math.ceil((to - from) / HOUR / 8));
   const first = new Date(from).setMinutes(60, 0, 0);
-  return { from, to, hours: Array.from({ length: Math.max(0, Math.ceil((to - first) / step)) }, (_, index) => first + index * step) };
+  // The last one has room for its name.
+  const last = to - (to - from) / 12;
+  return { from, to, hours: Array.from({ length: Math.max(0, Math.ceil((last - first) / step)) }, (_, index) => first + index * step) };
 }
 
 export interface Placed {
@@ -31,17 +33,21 @@ export interface Placed {
   readonly level: number;
 }
 
-/** Each at its time, as near to the line as others leave room; where all levels are taken it goes a little to the right. */
+/** Each at its time, as near to the line as others leave room; where all levels are taken it goes to the right, at the end to the left. */
 export function place(checkIns: readonly (readonly [id: string, at: number])[], { from, to }: Span, width: number, pitch: number, levels: number): readonly Placed[] {
   const ends = Array.from({ length: levels }, () => -Infinity);
-  return [...checkIns]
+  const placed = [...checkIns]
     .sort(([, a], [, b]) => a - b)
     .map(([id, at]) => {
       const wanted = ((at - from) / (to - from)) * width;
       const free = ends.map((end) => Math.max(wanted, end + pitch));
       const level = free.indexOf(Math.min(...free));
-      const x = Math.min(free[level]!, width - pitch / 2);
-      ends[level] = x;
-      return { id, x, level };
+      return { id, x: (ends[level] = free[level]!), level };
     });
+  const limits = Array.from({ length: levels }, () => width - pitch / 2);
+  for (const one of [...placed].reverse()) {
+    one.x = Math.min(one.x, limits[one.level]!);
+    limits[one.level] = one.x - pitch;
+  }
+  return placed;
 }

@@ -9,7 +9,7 @@ import { nameOf, stateOf, wasLate, type CheckIn } from "./data";
 import { place, spanOf, type Placed } from "./place";
 
 const ABOVE = 4;
-const BELOW = 3;
+const BELOW = 2;
 /** Narrower ones have smaller faces. */
 const NARROW = 600;
 
@@ -21,13 +21,15 @@ function everyMinute(listener: () => void): () => void {
 }
 
 export interface StripProps {
+  /** Which hours the day has is not known yet. */
+  isLoading: boolean;
   checkIns: readonly CheckIn[];
   /** Who has checked in since the page was opened. */
   isNew: (employee: string) => boolean;
   onOpen: (employee: string) => void;
 }
 
-export function Strip({ checkIns, isNew, onOpen }: StripProps): JSX.Element {
+export function Strip({ isLoading, checkIns, isNew, onOpen }: StripProps): JSX.Element {
   const root = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(900);
   useEffect(() => {
@@ -57,12 +59,13 @@ export function Strip({ checkIns, isNew, onOpen }: StripProps): JSX.Element {
         {faces(false)}
       </ul>
       <div className="strip-line" aria-hidden="true">
-        {span.hours.map((hour) => (
-          <span key={hour} className="strip-hour" style={xOf(hour)}>
-            {shortTime(new Date(hour).toJSON())}
-          </span>
-        ))}
-        <span className="strip-now" style={xOf(now)} />
+        {!isLoading &&
+          span.hours.map((hour) => (
+            <span key={hour} className="strip-hour" style={xOf(hour)}>
+              {shortTime(new Date(hour).toJSON())}
+            </span>
+          ))}
+        {!isLoading && <span className="strip-now" style={xOf(now)} />}
       </div>
       <ul className="strip-side strip-late" aria-label="Came late">
         {faces(true)}

@@ -21,18 +21,6 @@ export interface Reservation {
   readonly status: string;
 }
 
-/** The topic of the lots. A node gives with it each type that contains it as whole words: parking_lot_changed, new_parking_lot. */
-export const LOTS = "parking_lot";
-
-/** What the person may subscribe to. */
-export const TOPICS: readonly (readonly [name: string, title: string])[] = [
-  [LOTS, "Lots"],
-  ["new_reservation", "Reserved"],
-  ["upcoming_reservation", "Reminders"],
-  ["reservation_expired", "Expired"],
-  ["reservation_cancelled", "Cancelled"],
-];
-
 const useParkingList: UseLiveList<ParkingEvents> = useLiveList;
 
 /** Lots change while their topic is subscribed to. */

@@ -1,11 +1,12 @@
-import { NotificationCenter, parkingClient, useWebSocket } from "@channelgate/react/parking";
-import { useState, type JSX } from "react";
+import { NotificationCenter, parkingClient } from "@channelgate/react/parking";
+import { useEffect, useState, type JSX } from "react";
 
-import { useSession } from "../../session";
+import { choose, LOTS, useTopics } from "../../parking-topics";
+import { useSession, userIdOf, type Person } from "../../session";
 import { Heading, hueOf } from "../../ui/heading";
 import { MissedBar } from "../../ui/missed-bar";
 import { TestIds } from "../../ui/test-ids";
-import { LOTS, TOPICS, useLots, useReservations } from "./data";
+import { useLots, useReservations } from "./data";
 import { Lots } from "./lots";
 import { TokenRing } from "./token-ring";
 import { Topics } from "./topics";
@@ -17,21 +18,21 @@ const CENTRE = { noNotifications: "Reserve a place: the notification appears her
 
 export function Parking(): JSX.Element {
   const { person } = useSession();
-  const [topics, setTopics] = useState<readonly string[]>(() => TOPICS.map(([name]) => name));
+  const id = useUserId(person);
+  const topics = useTopics();
   const isSubscribed = topics.includes(LOTS);
-  useWebSocket({ topics });
   const lots = useLots(person, isSubscribed);
   const reservations = useReservations(person);
   const reload = () => Promise.all([lots.reload(), reservations.reload()]);
   const change = (next: readonly string[]) => {
-    setTopics(next);
+    choose(next);
     // What happened in the lots meanwhile was not subscribed to.
     if (next.includes(LOTS) && !isSubscribed) void lots.reload().catch(() => undefined);
   };
   return (
     <div className="view parking" style={hueOf("parking")}>
       <Heading of="parking">
-        Six lots fill and empty. Django publishes that to the group <code>notifications</code>, and what concerns you alone to <code>user_…_notifications</code>.
+        Six lots fill and empty. Django publishes that to the group <code>notifications</code>, and what concerns you alone to <code>{`user_${id ?? "…"}_notifications`}</code>.
       </Heading>
       <MissedBar of={parkingClient()} load={reload} />
       <div className="parking-columns">
@@ -56,4 +57,21 @@ export function Parking(): JSX.Element {
       </div>
     </div>
   );
+}
+
+/** The person's id in Django, when it is known. */
+function useUserId(person: Person): number | undefined {
+  const [known, setKnown] = useState<{ person: Person; id: number }>();
+  useEffect(() => {
+    let isOver = false;
+    userIdOf(person).then(
+      (id) => isOver || setKnown({ person, id }),
+      // Without a login the page says what failed.
+      () => undefined,
+    );
+    return () => {
+      isOver = true;
+    };
+  }, [person]);
+  return known?.person === person ? known.id : undefined;
 }

@@ -17,11 +17,14 @@ export interface LotsProps {
 }
 
 export function Lots({ lots: { items, status, error, reload }, reservations, isSubscribed }: LotsProps): JSX.Element {
-  if (status === "error") return <Failed what="The lots" error={error} again={reload} />;
-  if (status === "ready" && items.length === 0) return <Empty>There are no lots yet. A new one appears here at once.</Empty>;
+  const isLoading = status === "loading" || reservations.status === "loading";
+  const isEmpty = status === "ready" && items.length === 0;
+  if (status === "error" || isEmpty) {
+    return <div className="panel">{isEmpty ? <Empty>There are no lots yet. A new one appears here at once.</Empty> : <Failed what="The lots" error={error} again={reload} />}</div>;
+  }
   return (
-    <ul className="lots" aria-label="Lots" aria-busy={status === "loading"} data-live={isSubscribed}>
-      {status === "loading"
+    <ul className="lots" aria-label="Lots" aria-busy={isLoading} data-live={isSubscribed}>
+      {isLoading
         ? Array.from({ length: BONES }, (_, index) => <Bones key={index} />)
         : items.map((lot) => <LotCard key={lot.id} lot={lot} mine={reservations.items.filter((one) => isIn(lot, one))} />)}
     </ul>
@@ -34,6 +37,7 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState("");
   const changes = useChanges(occupied);
+  const changesOfMine = useChanges(mine.length);
   const free = Math.max(0, capacity - occupied);
   const last = mine.at(-1);
   const act = async (what: () => Promise<unknown>) => {
@@ -50,13 +54,25 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
   return (
     <li className="lot panel" data-testid={`lot-${id}`} data-full={free === 0}>
       {changes > 0 && <span key={changes} className="lot-flash" />}
-      <h3>{name}</h3>
-      <p className="lot-free">
+      <div className="lot-head">
+        <h3>{name}</h3>
+        {mine.length > 0 && <span key={changesOfMine} className={changesOfMine > 0 ? "lot-mine came" : "lot-mine"}>{mine.length === 1 ? "Your place" : `${mine.length} places of yours`}</span>}
+      </div>
+      <div className="lot-row">
         <strong>
           <Tick value={free} testId={`lot-free-${id}`} />
         </strong>
-        <span className="muted">{` free of ${capacity}`}</span>
-      </p>
+        <span className="muted">{free === 0 ? `Full, ${capacity} places` : `free of ${capacity}`}</span>
+        {last ? (
+          <button type="button" className="quiet" disabled={isBusy} onClick={() => void act(() => cancel(person, last))} aria-label={`Give back a place at ${name}`}>
+            Give back
+          </button>
+        ) : (
+          <button type="button" disabled={isBusy || free === 0} onClick={() => void act(() => reserve(person, lot))} aria-label={`Reserve a place at ${name}`}>
+            Reserve
+          </button>
+        )}
+      </div>
       <div
         className="lot-bar"
         role="meter"
@@ -68,19 +84,11 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
       >
         <span />
       </div>
-      <div className="lot-foot">
-        <span className={error ? "lot-error" : "muted"} role={error ? "alert" : undefined}>
-          {error || (mine.length > 0 ? `You have ${mine.length === 1 ? "a place" : `${mine.length} places`} here` : free === 0 ? "Full" : "")}
-        </span>
-        {last && (
-          <button type="button" className="quiet" disabled={isBusy} onClick={() => void act(() => cancel(person, last))} aria-label={`Give back a place at ${name}`}>
-            Give back
-          </button>
-        )}
-        <button type="button" disabled={isBusy || free === 0} onClick={() => void act(() => reserve(person, lot))} aria-label={`Reserve a place at ${name}`}>
-          Reserve
-        </button>
-      </div>
+      {error && (
+        <p className="lot-error" role="alert">
+          {error}
+        </p>
+      )}
     </li>
   );
 }
@@ -88,16 +96,17 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
 function Bones(): JSX.Element {
   return (
     <li className="lot panel" aria-hidden="true">
-      <h3>
-        <span className="bone">Old Market</span>
-      </h3>
-      <p className="lot-free">
+      <div className="lot-head">
+        <h3>
+          <span className="bone">Old Market</span>
+        </h3>
+      </div>
+      <div className="lot-row">
         <strong>
           <span className="bone">10</span>
         </strong>
-      </p>
+      </div>
       <div className="lot-bar" />
-      <div className="lot-foot" />
     </li>
   );
 }

@@ -23,7 +23,7 @@ export function TokenRing(): JSX.Element {
   const left = token ? Math.max(0, Math.min(token.expires - at, token.expires - token.issued)) : 0;
   const part = token ? left / (token.expires - token.issued) : 0;
   const [minutes, seconds] = [Math.floor(left / 60_000), Math.floor(left / 1_000) % 60];
-  const text = !token ? "Fetching a ws-token" : left > 0 ? `The ws-token is valid for ${minutes} more minutes` : "The ws-token has ended";
+  const text = !token ? "Fetching a ws-token" : left > 0 ? `The ws-token is valid for ${minutes} more minutes` : "The ws-token has ended; the connection stays";
   return (
     <div className="token" data-testid="token-ring" data-renewals={token?.renewals ?? 0} data-left={Math.round(left / 1_000)}>
       <svg viewBox="0 0 64 64" width="64" height="64" role="img" aria-label={text}>
@@ -33,7 +33,7 @@ export function TokenRing(): JSX.Element {
       </svg>
       <div>
         <h2>ws-token</h2>
-        <p className="token-time">{token ? `${minutes}:${pad(seconds)} left` : "Fetching"}</p>
+        <p className="token-time">{!token ? "Fetching" : left > 0 ? `${minutes}:${pad(seconds)} left` : "Ended"}</p>
         <p className="muted">
           {token ? <Tick value={`${token.renewals === 0 ? "Issued" : "Renewed"} at ${clock(token.issued)}`} /> : "The socket opens with it"}
         </p>

@@ -2,7 +2,7 @@
 
 import type { JSX } from "react";
 
-import { TOPICS } from "./data";
+import { TOPICS } from "../../parking-topics";
 
 export function Topics({ chosen, onChange }: { chosen: readonly string[]; onChange: (topics: readonly string[]) => void }): JSX.Element {
   return (

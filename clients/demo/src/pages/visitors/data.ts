@@ -55,19 +55,21 @@ function merged(before: AtTheDoor, passes: readonly EmployeeAttendance[]): AtThe
 const loadPasses = async (person: Person, signal?: AbortSignal): Promise<EmployeeAttendance[]> =>
   (await django<Row[]>(person, "employee-attendances/", signal && { signal })).map(({ employee, ...pass }) => ({ ...pass, employee_id: employee }));
 
-export function useAtTheDoor(person: Person): { passes: AtTheDoor; load: (signal?: AbortSignal) => Promise<void> } {
+/** `passes` is null until they are loaded. */
+export function useAtTheDoor(person: Person): { passes: AtTheDoor | null; load: (signal?: AbortSignal) => Promise<void> } {
   const [passes, setPasses] = useState<AtTheDoor>(new Map());
+  const [isLoaded, setLoaded] = useState(false);
   const load = async (signal?: AbortSignal) => {
     const rows = await loadPasses(person, signal);
     setPasses((before) => merged(before, rows));
   };
   useEffect(() => {
     const life = new AbortController();
-    loadPasses(person, life.signal).then(
-      (rows) => setPasses((before) => merged(before, rows)),
+    loadPasses(person, life.signal)
+      .then((rows) => setPasses((before) => merged(before, rows)))
       // The list of employees fails, too, and the page says so.
-      () => undefined,
-    );
+      .catch(() => undefined)
+      .finally(() => life.signal.aborted || setLoaded(true));
     return () => life.abort();
   }, [person]);
   useFeedEvent("employee_attendance", (pass) => setPasses((before) => merged(before, [pass])));
@@ -79,17 +81,31 @@ export function useAtTheDoor(person: Person): { passes: AtTheDoor; load: (signal
     }),
   );
   useMissed((_, signal) => load(signal));
-  return { passes, load };
+  return { passes: isLoaded ? passes : null, load };
 }
 
-/** In which order visitors came or were seen again since the page was opened; what was there before has 0. */
-function useOrder(): ReadonlyMap<number, number> {
-  const [order, setOrder] = useState<ReadonlyMap<number, number>>(new Map());
-  const seen = (id: number) => setOrder((before) => new Map(before).set(id, before.size === 0 ? 1 : Math.max(...before.values()) + 1));
-  useFeedEvent("client_create", ({ id }) => seen(id));
+export interface Turns {
+  /** Rises with each event. */
+  readonly last: number;
+  /** When each visitor was seen last, since the page was opened. */
+  readonly of: ReadonlyMap<number, number>;
+  /** Who came since. */
+  readonly came: ReadonlySet<number>;
+}
+
+function useTurns(): Turns {
+  const [turns, setTurns] = useState<Turns>({ last: 0, of: new Map(), came: new Set() });
+  const seen = (id: number) => setTurns(({ last, of, came }) => ({ last: last + 1, of: new Map(of).set(id, last + 1), came }));
+  useFeedEvent("client_create", ({ id }) => {
+    setTurns((before) => ({ ...before, came: new Set(before.came).add(id) }));
+    seen(id);
+  });
   useFeedEvent("client_update", ({ id }) => seen(id));
   useFeedEvent("client_visit_create", ({ client }) => seen(client));
-  return order;
+  useFeedEvent("client_delete", ({ id }) =>
+    setTurns(({ last, of, came }) => ({ last, of: new Map([...of].filter(([other]) => other !== id)), came: new Set([...came].filter((other) => other !== id)) })),
+  );
+  return turns;
 }
 
 export function useVisitors() {
@@ -97,9 +113,9 @@ export function useVisitors() {
   const visitors = useClients({ load: loadVisitors(person) });
   const employees = useEmployees({ load: (signal) => django<Employee[]>(person, "employees/", { signal }) });
   const { passes, load } = useAtTheDoor(person);
-  const order = useOrder();
+  const turns = useTurns();
   const reload = async () => {
     await Promise.all([visitors.reload(), employees.reload(), load()]);
   };
-  return { visitors, employees, passes, order, reload, client: feedClient() };
+  return { visitors, employees, passes, turns, reload, client: feedClient() };
 }

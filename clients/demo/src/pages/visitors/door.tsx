@@ -17,8 +17,8 @@ export function Door({ employees, passes }: Pick<ReturnType<typeof useVisitors>,
   if (status === "error") return <Failed what="The employees" error={error} again={reload} />;
   if (status === "ready" && items.length === 0) return <Empty>No employees yet.</Empty>;
   return (
-    <ul className="door" aria-label="Employees" aria-busy={status === "loading"}>
-      {status === "loading"
+    <ul className="door" aria-label="Employees" aria-busy={status === "loading" || !passes}>
+      {status === "loading" || !passes
         ? Array.from({ length: BONES }, (_, index) => (
             <li key={index} aria-hidden="true">
               <span className="frame bone" />

@@ -20,7 +20,7 @@ const FILTERS: readonly (readonly [Filter, string])[] = [
 ];
 
 export function Visitors(): JSX.Element {
-  const { visitors, employees, passes, order, reload, client } = useVisitors();
+  const { visitors, employees, passes, turns, reload, client } = useVisitors();
   const [filter, setFilter] = useState<Filter>("all");
   const count = (of: Filter): number => {
     const found = visitors.items.filter((visitor) => fits(of, visitor)).length;
@@ -49,7 +49,7 @@ export function Visitors(): JSX.Element {
               <h2 id="wall-title">On the wall</h2>
               <span className="muted">The number is how often somebody came</span>
             </div>
-            <Wall key={filter} visitors={visitors} order={order} filter={filter} />
+            <Wall key={filter} visitors={visitors} turns={turns} filter={filter} />
           </section>
         )}
         {(filter === "all" || filter === "employees") && (

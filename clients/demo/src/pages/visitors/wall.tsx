@@ -16,11 +16,11 @@ const MOST = 60;
 
 const WORDS: Record<Client["gender"], string> = { female: "Woman", male: "Man", unknown: "Person" };
 
-export function Wall({ visitors, order, filter }: Pick<ReturnType<typeof useVisitors>, "visitors" | "order"> & { filter: Filter }): JSX.Element {
+export function Wall({ visitors, turns, filter }: Pick<ReturnType<typeof useVisitors>, "visitors" | "turns"> & { filter: Filter }): JSX.Element {
   const { items, status, error, reload } = visitors;
   const shown = items.filter((visitor) => fits(filter, visitor));
   const latest = shown
-    .map((visitor) => ({ id: visitor.id, turn: order.get(visitor.id) ?? 0, at: lastSeen(visitor) }))
+    .map((visitor) => ({ id: visitor.id, turn: turns.of.get(visitor.id) ?? 0, at: lastSeen(visitor) }))
     .sort((a, b) => b.turn - a.turn || b.at - a.at)
     .slice(0, MOST)
     .map(({ id }) => id)
@@ -33,7 +33,7 @@ export function Wall({ visitors, order, filter }: Pick<ReturnType<typeof useVisi
       <ul className="wall" aria-label="Visitors" aria-busy={status === "loading"}>
         {frames.map((id, index) => {
           const visitor = id === null ? undefined : found.get(id);
-          return visitor ? <Portrait key={id} visitor={visitor} isNew={order.has(visitor.id)} /> : <Frame key={`frame ${index}`} isLoading={status === "loading"} />;
+          return visitor ? <Portrait key={id} visitor={visitor} isNew={turns.came.has(visitor.id)} /> : <Frame key={`frame ${index}`} isLoading={status === "loading"} />;
         })}
       </ul>
       {status === "ready" && latest.length === 0 && <Empty>{items.length === 0 ? "Nobody has come yet. The next visitor appears here at once." : "Nobody of this kind is here now."}</Empty>}
@@ -44,9 +44,12 @@ export function Wall({ visitors, order, filter }: Pick<ReturnType<typeof useVisi
 
 function Portrait({ visitor, isNew }: { visitor: Client; isNew: boolean }): JSX.Element {
   const { id, gender, age, visit_count: count } = visitor;
-  const name = `Visitor ${id}`;
+  const who = `${WORDS[gender]}, ${age}`;
+  const seen = shortTime(visitor.last_seen);
+  // Where somebody was seen since the page was opened; until then who it is.
+  const door = lastDoor(visitor);
   return (
-    <li className={isNew ? "portrait came" : "portrait"} data-testid={`visitor-${id}`}>
+    <li className={isNew ? "portrait came" : "portrait"} title={`${who}, last seen at ${seen}`} data-testid={`visitor-${id}`}>
       <Pulse of={count} isNew={isNew}>
         <Avatar seed={id} name="" size={72} looks={{ gender, age }} />
       </Pulse>
@@ -54,9 +57,10 @@ function Portrait({ visitor, isNew }: { visitor: Client; isNew: boolean }): JSX.
         <Tick value={count} testId={`visitor-count-${id}`} />
         <span className="visually-hidden">{count === 1 ? " visit" : " visits"}</span>
       </span>
-      <strong>{name}</strong>
-      <span className="muted">{`${WORDS[gender]}, ${age}`}</span>
-      <span className="muted portrait-seen">{[shortTime(visitor.last_seen), lastDoor(visitor)].filter(Boolean).join(" · ")}</span>
+      <strong>{`Visitor ${id}`}</strong>
+      <span className="muted">
+        <Tick value={door ? `${door}, ${seen}` : who} />
+      </span>
     </li>
   );
 }

@@ -8,15 +8,13 @@ import type { Person } from "../../session";
 import { Tick } from "../../ui/changed";
 import { Empty, Failed } from "../../ui/states";
 import { Card } from "./card";
-import { change, roomOf, STATUSES, TECHNICIANS, TITLES, withNote, type Order, type Status } from "./data";
-import type { Colleague } from "./people";
+import { change, roomOf, STATUSES, TITLES, withNote, type Order, type Status } from "./data";
+import type { Colleague } from "./colleagues";
 
 export interface BoardProps {
   list: LiveList<Order>;
   person: Person;
   userId: number | null;
-  /** Ids of the technicians, by their usernames. */
-  ids: ReadonlyMap<string, number>;
   colleagues: readonly Colleague[];
   onOpen: (order: Order) => void;
 }
@@ -24,11 +22,17 @@ export interface BoardProps {
 /** Skeletons of a column. */
 const BONES = [1, 2, 3];
 
-export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardProps): JSX.Element {
+export function Board({ list, person, userId, colleagues, onOpen }: BoardProps): JSX.Element {
   const [shown, setShown] = useState<Status>("pending");
   const [notes, setNotes] = useState<ReadonlyMap<number, string>>(new Map());
   const [busy, setBusy] = useState<ReadonlySet<number>>(new Set());
-  const [moved, setMoved] = useState<number | null>(null);
+  /** The order that was moved here or has the focus: where one column is shown, it is that of this order. */
+  const [followed, setFollowed] = useState<Pick<Order, "id" | "status"> | null>(null);
+  const now = list.items.find(({ id }) => id === followed?.id);
+  if (now && now.status !== followed?.status) {
+    setFollowed(now);
+    setShown(now.status);
+  }
   const { show } = useToasts("repair-shop");
 
   const write = (id: number, text: string) => setNotes((before) => new Map(before).set(id, text));
@@ -45,7 +49,6 @@ export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardPr
       setBusy((before) => new Set([...before].filter((other) => other !== id)));
     }
   };
-  const technicianOf = (id: number | null) => TECHNICIANS.find(({ username }) => ids.get(username) === id);
   const isOnline = (technician: number | null) => technician === userId || colleagues.some(({ id }) => id === `${technician}`);
 
   if (list.status === "error") {
@@ -85,7 +88,6 @@ export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardPr
                       key={order.id}
                       row={row}
                       order={order}
-                      technician={technicianOf(order.technician)}
                       viewers={colleagues.filter((one) => one.order === order.id)}
                       isOnline={isOnline(order.technician)}
                       isBusy={busy.has(order.id)}
@@ -96,12 +98,11 @@ export function Board({ list, person, userId, ids, colleagues, onOpen }: BoardPr
                         void ask(order.id, { description: withNote(order.text, person, note.trim()) }).then((isSaved) => isSaved && write(order.id, ""));
                       }}
                       onMove={(to) => {
-                        setMoved(order.id);
-                        // Where one column is shown, it follows the order: so does the focus.
-                        void ask(order.id, { status: to }).then((isMoved) => isMoved && setShown(to));
+                        setFollowed(order);
+                        void ask(order.id, { status: to });
                       }}
                       onOpen={() => onOpen(order)}
-                      isMoved={moved === order.id}
+                      onFocus={() => setFollowed(order)}
                     />
                   ))}
                 </ul>

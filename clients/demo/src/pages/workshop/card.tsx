@@ -1,19 +1,16 @@
 // A work order on the board: who works at it, who looks at it, who types, and buttons that move it.
 
 import { useTyping, type PresentUser } from "@channelgate/react";
-import { useEffect, useRef, useState, type CSSProperties, type JSX, type KeyboardEvent, type SubmitEvent } from "react";
+import { useLayoutEffect, useRef, useState, type CSSProperties, type JSX, type KeyboardEvent, type SubmitEvent } from "react";
 
-import type { Person } from "../../session";
 import { Avatar } from "../../ui/avatar";
 import { firstName, looksOf, roomOf, STATUSES, TITLES, type Order, type Status } from "./data";
-import type { Colleague } from "./people";
+import type { Colleague } from "./colleagues";
 
 export interface CardProps {
   order: Order;
   /** Its place in the column, from 0. */
   row: number;
-  /** Who works at it, where the page knows them. */
-  technician: Person | undefined;
   /** Who looks at it. */
   viewers: readonly Colleague[];
   isOnline: boolean;
@@ -24,22 +21,23 @@ export interface CardProps {
   onSave: () => void;
   onMove: (status: Status) => void;
   onOpen: () => void;
-  /** Takes the focus, because it was moved from here. */
-  isMoved: boolean;
+  onFocus: () => void;
 }
 
-export function Card({ order, row, technician, viewers, isOnline, isBusy, note, onNote, onSave, onMove, onOpen, isMoved }: CardProps): JSX.Element {
+/** What had the focus when a card went: it comes again in another column, and somebody may be writing. */
+let left: { id: number; name: string; caret: number | null } | null = null;
+
+export function Card({ order, row, viewers, isOnline, isBusy, note, onNote, onSave, onMove, onOpen, onFocus }: CardProps): JSX.Element {
   const { id, status, customer, device, text, at, moved } = order;
   const { typing, start, stop } = useTypingOf(id);
-  const open = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (isMoved) open.current?.focus();
-  }, [isMoved]);
-
+  const card = useRef<HTMLLIElement>(null);
+  useLayoutEffect(() => keepFocus(card.current, id), [id]);
   const place = STATUSES.indexOf(status);
+  // A disabled button would lose the focus.
+  const move = (to: Status) => isBusy || onMove(to);
   const onKeyDown = ({ key, shiftKey }: KeyboardEvent) => {
     const next = key === "ArrowRight" ? STATUSES[place + 1] : key === "ArrowLeft" ? STATUSES[place - 1] : undefined;
-    if (next && !shiftKey && !isBusy) onMove(next);
+    if (next && !shiftKey) move(next);
   };
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -48,9 +46,9 @@ export function Card({ order, row, technician, viewers, isOnline, isBusy, note, 
   };
   const names = typing.map(({ name }) => firstName(name ?? "Somebody"));
   return (
-    <li className="order" data-testid={`order-${id}`} data-moved={moved !== null} aria-busy={isBusy} style={{ "--row": row } as CSSProperties}>
+    <li ref={card} className="order" onFocus={onFocus} data-testid={`order-${id}`} data-moved={moved !== null} aria-busy={isBusy} style={{ "--row": row } as CSSProperties}>
       <header className="order-head">
-        <button ref={open} type="button" className="order-open" aria-keyshortcuts="ArrowLeft ArrowRight" onKeyDown={onKeyDown} onClick={onOpen}>
+        <button type="button" className="order-open" data-focus="open" aria-keyshortcuts="ArrowLeft ArrowRight" onKeyDown={onKeyDown} onClick={onOpen}>
           <b>{device}</b>
           <small>
             #{id} · {customer}
@@ -68,8 +66,8 @@ export function Card({ order, row, technician, viewers, isOnline, isBusy, note, 
           <span className="order-nobody">Nobody has taken it</span>
         ) : (
           <>
-            <Avatar seed={order.technician} name="" size={24} looks={technician} ring={isOnline ? "good" : "muted"} />
-            <span>{technician ? firstName(technician.name) : `User ${order.technician}`}</span>
+            <Avatar seed={order.technician} name="" size={24} looks={looksOf(order.technicianName)} ring={isOnline ? "good" : "muted"} />
+            <span>{firstName(order.technicianName ?? `#${order.technician}`)}</span>
           </>
         )}
         <span className="order-typing" data-testid={`typing-${id}`} role="status">
@@ -83,6 +81,7 @@ export function Card({ order, row, technician, viewers, isOnline, isBusy, note, 
       </p>
       <form className="order-note" onSubmit={submit}>
         <input
+          data-focus="note"
           data-testid={`note-${id}`}
           aria-label={`Note for ${device}`}
           placeholder="Write a note"
@@ -98,7 +97,7 @@ export function Card({ order, row, technician, viewers, isOnline, isBusy, note, 
       </form>
       <footer className="order-moves">
         {STATUSES.filter((other) => other !== status).map((other) => (
-          <button key={other} type="button" className="quiet" data-testid={`order-move-${other}-${id}`} disabled={isBusy} onClick={() => onMove(other)}>
+          <button key={other} type="button" className="quiet" data-testid={`order-move-${other}-${id}`} data-focus={other} aria-disabled={isBusy} onClick={() => move(other)}>
             {STATUSES.indexOf(other) < place && <span aria-hidden="true">← </span>}
             <span className="visually-hidden">{device}: </span>
             {TITLES[other]}
@@ -110,6 +109,22 @@ export function Card({ order, row, technician, viewers, isOnline, isBusy, note, 
       <ChangeRing at={at} isMoved={moved !== null} />
     </li>
   );
+}
+
+/** Gives the focus back to what had it in the former column, or to the card's name; and remembers it for the next one. */
+function keepFocus(card: HTMLElement | null, id: number): () => void {
+  if (left?.id === id) {
+    const { name, caret } = left;
+    const target = card?.querySelector<HTMLElement>(`[data-focus="${name}"]`) ?? card?.querySelector<HTMLElement>('[data-focus="open"]');
+    target?.focus({ preventScroll: name === "note" });
+    if (target instanceof HTMLInputElement) target.setSelectionRange(caret, caret);
+  }
+  left = null;
+  return () => {
+    const active = document.activeElement;
+    if (!card?.contains(active) || !(active instanceof HTMLElement)) return;
+    left = { id, name: active.dataset["focus"] ?? "open", caret: active instanceof HTMLInputElement ? active.selectionStart : null };
+  };
 }
 
 function ChangeRing({ at, isMoved }: { at: number; isMoved: boolean }): JSX.Element | null {

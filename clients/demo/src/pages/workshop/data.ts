@@ -17,6 +17,7 @@ export interface Order {
   readonly device: string;
   readonly text: string;
   readonly technician: number | null;
+  readonly technicianName: string | null;
   /** When Django changed it last, in milliseconds since 1970. */
   readonly at: number;
   /** When an event moved it to its column; null: it was loaded there. */
@@ -32,12 +33,13 @@ interface Row {
   readonly description: string;
   readonly technician?: number | null;
   readonly technician_id?: number | null;
+  readonly technician_name?: string | null;
   readonly updated_at: string;
 }
 
 function orderOf(row: Row): Order {
-  const { id, status, customer_name: customer, device, description: text, technician, technician_id, updated_at } = row;
-  return { id, status: status as Status, customer, device, text, technician: technician ?? technician_id ?? null, at: Date.parse(updated_at), moved: null };
+  const { id, status, customer_name: customer, device, description: text, technician, technician_id, technician_name: technicianName = null, updated_at } = row;
+  return { id, status: status as Status, customer, device, text, technician: technician ?? technician_id ?? null, technicianName, at: Date.parse(updated_at), moved: null };
 }
 
 /** The order after an event. */
@@ -95,7 +97,7 @@ export const TECHNICIANS: readonly Person[] = PEOPLE.filter(({ role }) => role =
 export const firstName = (name: string): string => name.split(" ")[0] ?? name;
 
 /** What the face of somebody shows whom the page knows by name only. */
-export const looksOf = (name: string): Person | undefined => PEOPLE.find((person) => person.name === name);
+export const looksOf = (name: string | null): Person | undefined => PEOPLE.find((person) => person.name === name);
 
 /** The room of an order, which is the group that Django publishes to. */
 export const roomOf = (id: number): string => `work_order_${id}`;

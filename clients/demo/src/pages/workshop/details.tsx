@@ -8,7 +8,7 @@ import { Avatar } from "../../ui/avatar";
 import { Drawer } from "../../ui/drawer";
 import { clock } from "../../ui/time";
 import { change, firstName, loadOrder, looksOf, roomOf, STATUSES, TECHNICIANS, TITLES, workOrderOf, type Order, type Status } from "./data";
-import type { Colleague } from "./people";
+import type { Colleague } from "./colleagues";
 
 export interface DetailsProps {
   /** As it was when the drawer was opened. */

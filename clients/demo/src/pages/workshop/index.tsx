@@ -13,7 +13,8 @@ import { Bell, Notes } from "./bell";
 import { Board } from "./board";
 import { firstName, loadOrders, looksOf, makeOrder, orderAfter, TECHNICIANS, type Order } from "./data";
 import { Details } from "./details";
-import { useColleagues, useSayPresence, type Colleague } from "./people";
+import type { Colleague } from "./colleagues";
+import { useColleagues, useSayPresence } from "./people";
 import "../../ui/page.css";
 import "./workshop.css";
 import "./order.css";
@@ -47,7 +48,7 @@ export function Workshop(): JSX.Element {
     await list.reload();
   };
   return (
-    <div style={hueOf("workshop")}>
+    <div className="workshop-page" style={hueOf("workshop")}>
       <div className="workshop">
         <Heading of="workshop" aside={<Bell person={person} onClick={() => setOpen("notes")} />}>
           Move an order, write a note, open a second window. Django publishes to the group of each order, <code>work_order_…</code>, and to its technician,{" "}
@@ -64,15 +65,17 @@ export function Workshop(): JSX.Element {
           </div>
         ) : (
           <>
-            <Board list={list} person={person} userId={userId} ids={ids} colleagues={colleagues} onOpen={setOpen} />
-            <p className="workshop-keys">
-              <kbd>←</kbd> <kbd>→</kbd> move the order that has the focus, <kbd>Enter</kbd> opens it.
-            </p>
+            <Board list={list} person={person} userId={userId} colleagues={colleagues} onOpen={setOpen} />
+            {list.status !== "error" && (
+              <p className="workshop-keys">
+                <kbd>←</kbd> <kbd>→</kbd> move the order that has the focus, <kbd>Enter</kbd> opens it.
+              </p>
+            )}
           </>
         )}
       </div>
       {/* Outside of the container, in which some browsers would place what is fixed to the window. */}
-      <RealTimeToasts />
+      <RealTimeToasts className={open === "notes" ? "toasts-away" : open ? "toasts-beside" : undefined} />
       {open === "notes" && userId !== null && <Notes person={person} userId={userId} onClose={close} />}
       {open !== null && open !== "notes" && (
         <Details key={open.id} order={open} person={person} ids={ids} viewers={colleagues.filter(({ order }) => order === open.id)} onClose={close} />
@@ -84,18 +87,19 @@ export function Workshop(): JSX.Element {
 /** Who opens the second window: a technician who is not this person. */
 const otherThan = (person: Person): Person => TECHNICIANS.find(({ username }) => username !== person.username)!;
 
-/** What a role is told of the others. */
+/** What the node sends to a role about the others. */
 const TOLD: Record<string, string> = {
   technician: "The node tells technicians which of them is here.",
   manager: "The node tells managers who comes and goes.",
 };
-const TOLD_OTHERS = "Who comes and goes is told to technicians and managers. You see who types, and who looks at an order.";
+const TOLD_OTHERS = "Technicians and managers see who comes and goes. You see who types, and who looks at an order.";
 
 function People({ person, ids, userId, colleagues }: { person: Person; ids: ReadonlyMap<string, number>; userId: number | null; colleagues: readonly Colleague[] }): JSX.Element {
   const { become } = useSession();
   const known = TECHNICIANS.filter(({ username }) => username !== person.username).map((technician) => ({ technician, id: ids.get(technician.username) }));
   const others = colleagues.filter(({ id }) => !known.some((one) => `${one.id}` === id));
   const other = otherThan(person);
+  const knowsAll = person.role in TOLD;
   const openWindow = () => {
     window.open(addressAs(other, addressOf("workshop")), `channelgate-${other.username}`, "popup,width=560,height=860");
   };
@@ -105,10 +109,10 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
         <Who id={userId} name={person.name} text="you" isHere />
         {known.map(({ technician, id }) => {
           const here = colleagues.find((one) => one.id === `${id}`);
-          return <Who key={technician.username} id={id ?? null} name={technician.name} text={here ? doing(here) : "not seen"} isHere={!!here} />;
+          return <Who key={technician.username} id={id ?? null} name={technician.name} text={here ? doing(here, knowsAll) : "not seen"} isHere={!!here} />;
         })}
         {others.map((one) => (
-          <Who key={one.id} id={one.id} name={one.name} text={doing(one)} isHere />
+          <Who key={one.id} id={one.id} name={one.name} text={doing(one, knowsAll)} isHere />
         ))}
       </ul>
       <button type="button" className="people-window" data-testid="second-window" onClick={openWindow}>
@@ -126,7 +130,8 @@ function People({ person, ids, userId, colleagues }: { person: Person; ids: Read
   );
 }
 
-const doing = ({ order }: Colleague): string => (order === null ? "at the board" : `looks at #${order}`);
+/** Other roles get no event when somebody goes: they know only where somebody was seen. */
+const doing = ({ order }: Colleague, knowsAll: boolean): string => (order !== null ? `looks at #${order}` : knowsAll ? "at the board" : "seen at the board");
 
 function Who({ id, name, text, isHere }: { id: number | string | null; name: string; text: string; isHere: boolean }): JSX.Element {
   return (
@@ -148,7 +153,7 @@ function useIds(person: Person): ReadonlyMap<string, number> {
     for (const one of new Set([person, ...TECHNICIANS])) {
       userIdOf(one).then(
         (id) => isWanted && setIds((before) => new Map(before).set(one.username, id)),
-        // Without a login there is no name; the board says what else is wrong.
+        // Without a login the id stays unknown; the board says what else is wrong.
         () => undefined,
       );
     }

@@ -4,51 +4,24 @@
 // was there before, so the page asks: it says `here` in the room of an order, and the others answer with what they do.
 
 import { useEvent, usePresence, useStatus } from "@channelgate/react";
-import { useWebSocket, type RepairShopEvents, type UserActivityUpdate } from "@channelgate/react/repair-shop";
+import { useWebSocket, type RepairShopEvents } from "@channelgate/react/repair-shop";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+
+import { colleaguesOf, type Activity, type Colleague } from "./colleagues";
 
 /** What a page says of its person in `user_presence`. */
 export type Doing = "here" | "board" | "viewing" | "left";
 
-export interface Colleague {
-  readonly id: string;
-  readonly name: string;
-  /** The order that they look at. */
-  readonly order: number | null;
-}
-
 const SHOP = "repair-shop";
 
-/** The others who are at the shop, as far as this person is told. */
+/** The others who are at the shop, as far as the node lets this person know. */
 export function useColleagues(userId: number | null): readonly Colleague[] {
   // Collected since the provider began, and what people do since this page was opened.
   const { connectedUsers } = useWebSocket();
   const { users } = usePresence({ of: SHOP });
   const activity = useActivity();
-  return useMemo(() => {
-    const all = new Map<string, Colleague>();
-    const at = new Map<string, string>();
-    const set = (id: string, name: string | null, order: number | null, time: unknown) => {
-      all.set(id, { id, name: name ?? `User ${id}`, order });
-      at.set(id, `${time}`);
-    };
-    for (const { userId: id, userName, timestamp } of connectedUsers) set(`${id}`, userName, null, timestamp);
-    for (const { id, name, status, data } of users) {
-      if (status === "left") all.delete(id);
-      else set(id, name, status === "viewing" ? Number(data["workOrderId"]) : null, data["timestamp"]);
-    }
-    // Of two events about somebody the later one counts.
-    for (const { userId: id, userName, status, timestamp } of activity.values()) {
-      if ((at.get(`${id}`) ?? "") > timestamp) continue;
-      if (status === "online") set(`${id}`, userName, all.get(`${id}`)?.order ?? null, timestamp);
-      else all.delete(`${id}`);
-    }
-    all.delete(`${userId}`);
-    return [...all.values()];
-  }, [connectedUsers, activity, users, userId]);
+  return useMemo(() => colleaguesOf(connectedUsers, users, activity, userId), [connectedUsers, activity, users, userId]);
 }
-
-type Activity = ReadonlyMap<string, UserActivityUpdate>;
 
 /** Who has come and gone, for admins and managers; the others get no such event. It begins anew after a miss. */
 function useActivity(): Activity {
@@ -63,7 +36,7 @@ function useActivity(): Activity {
   return known.all;
 }
 
-/** Says what this person does: at first, to those who ask, when it changes, and when the page goes. */
+/** Says what this person does: at first, to those who ask, when it changes, and when they go to another page. */
 export function useSayPresence(orders: readonly number[], viewing: number | null): void {
   const { sendUserPresence, isConnected } = useWebSocket();
   const board = orders[0] ?? null;
@@ -83,13 +56,9 @@ export function useSayPresence(orders: readonly number[], viewing: number | null
   const isReady = isConnected && board !== null;
   useEffect(() => {
     if (!isReady) return undefined;
-    const leave = () => say("left");
     say("here");
-    addEventListener("pagehide", leave);
-    return () => {
-      removeEventListener("pagehide", leave);
-      leave();
-    };
+    // Where the window is closed the browser does not send it; then the connection's end says it, to technicians and managers.
+    return () => say("left");
   }, [isReady, say]);
   useEffect(() => {
     if (isReady) say();
