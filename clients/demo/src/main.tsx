@@ -1,15 +1,5 @@
+// The first of all modules: Socket.IO keeps the WebSocket that it finds when it is loaded, so the network comes before it.
+
 import "./stream/network";
 
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
-
-import "@channelgate/react/styles.css";
-
-import { App } from "./app";
-import "./theme.css";
-
-createRoot(document.getElementById("root")!).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
-);
+void import("./start");

@@ -1,6 +1,6 @@
 // Around every page: the bar at the top, the rail, and the river at the bottom. They stay where they are, whatever happens.
 
-import { useState, type JSX, type ReactNode } from "react";
+import { useEffect, useState, type JSX, type ReactNode } from "react";
 
 import { addressOf } from "../route";
 import { useControl } from "../stream/provider";
@@ -23,6 +23,9 @@ export function Shell({ page, children }: { page: SystemId; children: ReactNode 
   const [isHinted, dismiss] = useHint();
   const control = useControl();
   const close = () => setSide(null);
+  useEffect(() => {
+    document.title = `${systemOf(page).title} · Channelgate`;
+  }, [page]);
   return (
     <div className={`shell hue-${systemOf(page).hue} ${control?.isAsked ? "is-asked" : ""}`}>
       <header className="bar">

@@ -2,7 +2,7 @@
 
 import { useEffect, useState, type JSX } from "react";
 
-import { useStream } from "../stream/provider";
+import { useControl, useStream } from "../stream/provider";
 import type { Sample } from "../stream/stream";
 
 const SECONDS = 30;
@@ -19,7 +19,7 @@ function slowest(samples: readonly Sample[], now: number): (number | null)[] {
   return all;
 }
 
-export function Latency(): JSX.Element {
+export function Latency(): JSX.Element | null {
   const stream = useStream();
   const [values, setValues] = useState<(number | null)[]>([]);
   useEffect(() => {
@@ -27,6 +27,8 @@ export function Latency(): JSX.Element {
     const timer = setInterval(read, 1_000);
     return () => clearInterval(timer);
   }, [stream]);
+  // Without its numbers events do not say when they were sent.
+  if (useControl() === null) return null;
   const known = values.flatMap((value, index) => (value === null ? [] : [{ value, index }]));
   const last = known.at(-1)?.value ?? null;
   const top = Math.max(20, ...known.map(({ value }) => value));

@@ -2,7 +2,7 @@
 // fail, and the page is told that it is offline. The clients of the five systems notice nothing of the demonstration:
 // what they do then is what they always do.
 //
-// This module has to be the first one: Socket.IO takes the page's WebSocket when it is loaded.
+// Socket.IO keeps the WebSocket that it finds when it is loaded: main.tsx loads this module before all others.
 
 const Real = globalThis.WebSocket;
 const ours = new Set<WebSocket>();

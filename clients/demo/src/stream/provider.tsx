@@ -73,18 +73,23 @@ const PATIENCE = 1_200;
 /** Logins in a row that did not help. */
 const TRIES = 3;
 
-/** Brings a client back that has stopped trying: its login has ended, or five attempts in a row have failed. */
+/** Who breaks one thing after the other makes clients careful: they wait longer, up to a minute. Nobody here waits that long. */
+const LONG = 3_000;
+
+/** Brings a client back that does not come by itself soon: its login has ended, or too many attempts in a row have failed. */
 function comeBack(client: AnyClient, forget: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let tries = 0;
   const look = () => {
-    const { status } = client.snapshot();
+    const { status, retryAt } = client.snapshot();
     if (status === "open") tries = 0;
     const isOut = status === "unauthorized" && tries < TRIES;
-    if (timer !== undefined || !(isOut || status === "failed")) return;
+    const isSlow = status === "failed" || (status === "reconnecting" && (retryAt ?? 0) > Date.now() + LONG);
+    if (timer !== undefined || !(isOut || isSlow)) return;
     if (isOut) tries += 1;
     timer = setTimeout(() => {
       timer = undefined;
+      if (client.snapshot().status === "open") return;
       if (isOut) forget();
       client.reconnect(isOut ? "logged in anew" : "tried again");
     }, PATIENCE);
