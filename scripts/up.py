@@ -108,6 +108,8 @@ def plan(nodes: int, control: int | None = None) -> Plan:
         **stack.backend_env(django_port),
         **{f"CHANNELGATE__LAYER__{key.removeprefix('LAYER_')}": value for key, value in capacity.items()},
         "CHANNELGATE__PAGE__ENABLED": "true",
+        # The page shows how its token runs out, and fetches another one then.
+        "CHANNELGATE__PRESET__PARKING__AT_EXPIRY": "close",
         # No load balancer needs time here, and Ctrl-C should be quick.
         "CHANNELGATE__SERVER__DRAIN_DELAY": "0s",
         "CHANNELGATE__SERVER__DRAIN_PERIOD": "1s",

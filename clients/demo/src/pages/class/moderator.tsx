@@ -20,6 +20,8 @@ const moderatorClient: Client<TrackerEvents> = createClient<TrackerEvents>({
   transport: socketIo(),
   dialect: rooms("joinSession", "leaveSession"),
   token: tokenOf(MODERATOR),
+  // Who only passes by leaves while it is connecting; a browser complains about a socket that is closed then.
+  linger: 2_000,
 });
 const client = moderatorClient as unknown as AnyClient;
 
