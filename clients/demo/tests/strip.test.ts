@@ -28,7 +28,7 @@ test("those at the end stand beside each other, too", () => {
 const checkIn = (at: number) => ({ employee_id: `${at}`, employee_name: null, status: "present", date: "2026-01-05", timestamp: null, device: null, isLate: null, check_in_time: new Date(at).toJSON() });
 
 test("the strip has the first check-in of the day, and now", () => {
-  const { from, to, hours } = spanOf([checkIn(NOON - 5 * HOUR)], NOON);
+  const { from, to, hours } = spanOf([checkIn(NOON - 5 * HOUR)], NOON, 900);
   expect(from).toBeLessThan(NOON - 5 * HOUR);
   expect(to).toBeGreaterThan(NOON);
   expect(hours.length).toBeGreaterThanOrEqual(5);
@@ -36,5 +36,12 @@ test("the strip has the first check-in of the day, and now", () => {
 });
 
 test("a record of another day does not stretch the strip", () => {
-  expect(spanOf([checkIn(NOON - 100 * HOUR)], NOON).from).toBeGreaterThan(NOON - 3 * HOUR);
+  expect(spanOf([checkIn(NOON - 100 * HOUR)], NOON, 900).from).toBeGreaterThan(NOON - 3 * HOUR);
+});
+
+test("hours that are named do not cover each other, on a narrow strip either", () => {
+  const { from, to, hours } = spanOf([checkIn(NOON - 11 * HOUR)], NOON, 320);
+  const places = [...hours, to].map((hour) => ((hour - from) / (to - from)) * 320);
+  expect(hours.length).toBeGreaterThan(2);
+  for (const [index, x] of places.slice(1).entries()) expect(x - places[index]!).toBeGreaterThanOrEqual(54);
 });

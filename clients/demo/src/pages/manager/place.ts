@@ -4,25 +4,26 @@ import type { CheckIn } from "./data";
 
 const HOUR = 3_600_000;
 const MARGIN = 600_000;
+/** For the name of an hour, in pixels. */
+const ROOM = 54;
 
 export interface Span {
   readonly from: number;
   readonly to: number;
-  /** Full hours in it. */
+  /** Full hours that are named. */
   readonly hours: readonly number[];
 }
 
 /** From a little before the first check-in to a little after now, in milliseconds since 1970. */
-export function spanOf(checkIns: readonly CheckIn[], now: number): Span {
+export function spanOf(checkIns: readonly CheckIn[], now: number, width: number): Span {
   const times = checkIns.map(({ check_in_time }) => Date.parse(check_in_time ?? "")).filter((time) => time > now - 24 * HOUR);
   const from = Math.min(...times, now - 2 * HOUR) - 2 * MARGIN;
   const to = Math.max(...times, now) + 3 * MARGIN;
-  // Many hours: not each of them has a mark.
-  const step = HOUR * Math.max(1, Math.ceil((to - from) / HOUR / 8));
+  // Each hour that is named has room for its name; of many hours only some are.
+  const room = ((to - from) / width) * ROOM;
+  const step = HOUR * Math.ceil(room / HOUR);
   const first = new Date(from).setMinutes(60, 0, 0);
-  // The last one has room for its name.
-  const last = to - (to - from) / 12;
-  return { from, to, hours: Array.from({ length: Math.max(0, Math.ceil((last - first) / step)) }, (_, index) => first + index * step) };
+  return { from, to, hours: Array.from({ length: Math.max(0, Math.ceil((to - room - first) / step)) }, (_, index) => first + index * step) };
 }
 
 export interface Placed {

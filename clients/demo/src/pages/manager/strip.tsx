@@ -40,7 +40,7 @@ export function Strip({ isLoading, checkIns, isNew, onOpen }: StripProps): JSX.E
   const now = useSyncExternalStore(everyMinute, minute);
   const size = width < NARROW ? 24 : 30;
   const pitch = size + 3;
-  const span = spanOf(checkIns, now);
+  const span = spanOf(checkIns, now, width);
   const found = new Map(checkIns.filter(({ check_in_time }) => check_in_time).map((one) => [one.employee_id, one]));
   const placed = (isLate: boolean): readonly Placed[] =>
     place(
