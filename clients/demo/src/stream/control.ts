@@ -14,7 +14,7 @@ export interface Config {
 
 const BASE = "/demo/control";
 
-/** null: there is none. */
+/** null where the control process does not run. */
 export async function loadConfig(signal: AbortSignal): Promise<Config | null> {
   const response = await fetch(`${BASE}/config`, { signal, cache: "no-store" });
   if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) return null;

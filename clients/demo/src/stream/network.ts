@@ -1,5 +1,5 @@
 // Cuts this page's sockets off, as a lost network does: each ends without a close frame that the page could read, new ones
-// fail, and the page is told that it is offline. The clients of the five systems notice nothing of the demonstration:
+// fail, and the page gets the event `offline`. The clients of the five systems notice nothing of the demonstration:
 // what they do then is what they always do.
 //
 // Socket.IO keeps the WebSocket that it finds when it is loaded: main.tsx loads this module before all others.

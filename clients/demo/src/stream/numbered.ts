@@ -31,7 +31,7 @@ export const PRESETS: Readonly<Record<string, SystemId>> = {
 
 const WORKSHOP = /^(notification_|work_order_|repair_ticket_|user_)/;
 
-/** What clients are told about their connection, and heartbeats of applications: not events of Django. */
+/** What nodes say about a connection, and heartbeats of applications: not events of Django. */
 const ASIDE = new Set(["hello", "gap", "ping", "pong", "connection_established", ""]);
 
 /**

@@ -26,7 +26,7 @@ const ControlContext = createContext<Control | null>(null);
 
 export const useStream = (): Stream => stream;
 
-/** null: there is no control process, so nothing can be broken here. */
+/** null without a control process: nothing can be broken then. */
 export const useControl = (): Control | null => useContext(ControlContext);
 
 export function StreamProvider({ page, children }: { page: SystemId; children: ReactNode }): JSX.Element {

@@ -13,13 +13,14 @@ export interface SentEvents {
   fact(fact: { readonly at: number; readonly text: string }): void;
 }
 
-/** A line of the record; null if it is none that this page knows. */
+/** A line of the record; null if this page does not know what it is. */
 export function sentOf(line: unknown): Sent | null {
   const { n, at, group, system, event, topic, message, error } = Object(line) as Record<string, unknown>;
   const id = PRESETS[String(system)];
   if (typeof n !== "number" || typeof at !== "number" || typeof group !== "string" || id === undefined) return null;
   const { event: named, type } = Object(message) as Record<string, unknown>;
-  const name = [event, named, type].find((text) => typeof text === "string") as string | undefined;
+  // Of all notifications only the topic differs.
+  const name = [topic, event, named, type].find((text) => typeof text === "string") as string | undefined;
   return { n, at, group, system: id, event: name ?? "", topic: typeof topic === "string" ? topic : null, message, error: typeof error === "string" ? error : null };
 }
 
