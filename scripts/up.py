@@ -24,6 +24,8 @@ APP = Path(os.environ.get("DEMO_APP", stack.ROOT / "clients" / "demo" / "dist"))
 NO_APP = stack.ROOT / "scripts" / "no-app"
 #: Seconds within which all parts have to be ready.
 READY = 60
+#: Without a control process. The page asks for it; a 404 would be an error in the browser's console.
+NO_CONTROL = "if ($request_method = GET) { return 204; } return 404;"
 # One grey pixel, as a camera's picture.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
@@ -119,7 +121,7 @@ def plan(nodes: int, control: int | None = None) -> Plan:
     names = [f"node{number}" for number in range(1, nodes + 1)]
     app = APP if (APP / "index.html").exists() else NO_APP
     proxied = "proxy_pass http://127.0.0.1:8099;"
-    controlled = {proxied: proxied.replace("8099", str(control)) if control else "return 404;"}
+    controlled = {proxied: proxied.replace("8099", str(control)) if control else NO_CONTROL}
     return Plan(
         stack.redis(RUN, redis_port),
         stack.django(RUN, django_port, env),

@@ -47,7 +47,8 @@ async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path,
         assert page.status == 200 and b"<title>Application</title>" in page.body
         assert len(lots.json()) == 6, "there is something to see"
         # Nothing can be broken here.
-        assert (await web.get(f"{CONTROL}config")).status == 404
+        assert (await web.get(f"{CONTROL}config")).status == 204
+        assert (await web.post(f"{CONTROL}kill-node", body=b"{}", headers={"X-Demo": "1"})).status == 404
         demo = Demo(int(ports["HTTP_PORT"]))
         session = await demo.session()
         marking = await sockets.open(int(ports["HTTP_PORT"]), demo.person("ann"))
@@ -64,7 +65,7 @@ async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path,
 
 
 async def test_without_an_application_a_page_says_what_it_needs(tmp_path):
-    replace = {"proxy_pass http://127.0.0.1:8099;": "return 404;"}
+    replace = {"proxy_pass http://127.0.0.1:8099;": program.NO_CONTROL}
     port, other = stack.free_port(), stack.free_port()
     nginx = stack.nginx(tmp_path, port, [other], other, server="demo.conf", replace=replace, app=program.NO_APP)
     try:

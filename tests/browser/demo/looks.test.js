@@ -47,9 +47,8 @@ describe("the look of the demonstration", () => {
           const before = await demo.came(route);
           await until("something happens", async () => (await demo.came(route)) > before, 60_000);
           await demo.page.mouse.move(0, 0);
-          const picture = reduced(await demo.page.screenshot());
-          await writeFile(join(pictures, `demo-${route}-${width}-${colorScheme}.png`), picture);
-          assert.ok(picture.length < 250_000, `${route}: ${picture.length} bytes`);
+          const picture = await demo.page.screenshot();
+          await writeFile(join(pictures, `demo-${route}-${width}-${colorScheme}.png`), kept ? reduced(picture) : picture);
           assert.deepEqual(await overflowing(demo.page), [], route);
           assert.deepEqual(await demo.violations(), [], route);
           const { sum, shifts } = await demo.shifts();

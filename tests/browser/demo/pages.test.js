@@ -134,7 +134,7 @@ describe("the pages of the demonstration", () => {
     assert.deepEqual(demo.problems, []);
   });
 
-  it("is small, and quickly usable", async () => {
+  it("is small, and quickly usable", async (test) => {
     const loaded = new Set();
     const first = await Demo.open(browser, system, "visitors", { watch: (request) => loaded.add(new URL(request.url()).pathname) });
     await first.page.getByRole("heading", { level: 1 }).waitFor();
@@ -150,6 +150,7 @@ describe("the pages of the demonstration", () => {
       times.push(Math.round(await demo.interactive()));
       await demo.close();
     } while (Math.min(...times) > 1_500 && times.length < 3);
+    test.diagnostic(`${size} bytes compressed, usable after ${times} ms`);
     assert.ok(Math.min(...times) <= 1_500, `${times} ms`);
   });
 
