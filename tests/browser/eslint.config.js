@@ -64,7 +64,7 @@ const both = readonly(
   "console setTimeout clearTimeout setInterval clearInterval fetch URL WebSocket performance Blob Event EventTarget CustomEvent",
 );
 const browser = readonly(
-  "document window location navigator requestAnimationFrame getSelection getComputedStyle innerWidth Option NodeFilter OffscreenCanvas addEventListener scrollTo history sessionStorage URLSearchParams",
+  "document window location navigator requestAnimationFrame getSelection getComputedStyle innerWidth Option NodeFilter OffscreenCanvas addEventListener scrollTo history sessionStorage URLSearchParams CSS ResizeObserver",
 );
 
 export default [
