@@ -34,7 +34,7 @@ export class Chart {
 
   /**
    * `title`; `unit` after a value; `kind`: "line" or "bar"; `how`: whether a minute's values are a "mean" or a "total";
-   * `headline(series, index)`: the value that is shown large; `empty`: what is said without any value above 0.
+   * `whole`: the unit of the total of 15 minutes, which is shown instead of the last value; `empty`: what is said without any value above 0.
    */
   constructor(options, cursor) {
     this.#options = options;
@@ -141,16 +141,18 @@ export class Chart {
   #read() {
     if (!this.#history) return;
     const { value, time, plot, legend, picture } = this.#parts;
-    const { unit, headline } = this.#options;
     const { index } = this.#cursor;
+    const { whole } = this.#options;
+    const unit = index === null && whole ? whole : this.#options.unit;
     const at = index ?? STEPS - 1;
-    const values = this.#series.map((one) => (index === null ? (latest(one.values) ?? null) : one.values[index]));
-    const shown = headline ? headline(values) : values.every((one) => one === null) ? null : values.reduce((sum, one) => sum + (one ?? 0), 0);
+    const now = ({ values }) => (whole ? total(values) : (latest(values) ?? null));
+    const values = this.#series.map((one) => (index === null ? now(one) : one.values[index]));
+    const shown = values.every((one) => one === null) ? null : total(values);
     const when = clock(timeAt(this.#history, at));
     const mark = this.#marks.find((one) => one.index === index);
     const gap = mark ? `gap: ${Object.keys(mark.reasons).join(", ")}` : "";
     value.replaceChildren(rate(shown), h("span", { class: "unit" }, unit));
-    time.textContent = index === null ? "" : `${when}${gap ? ` · ${gap}` : ""}`;
+    time.replaceChildren(index === null ? "" : when, mark ? h("span", { class: "diamond", role: "img", "aria-label": "gap" }) : "", mark ? Object.keys(mark.reasons).join(", ") : "");
     const entries = this.#series.map(({ name, hue }, number) =>
       h("li", { class: `hue-${hue}` }, h("span", { class: "swatch", "aria-hidden": "true" }), h("span", { class: "name" }, name), " ", h("b", {}, rate(values[number]))));
     legend.replaceChildren(...entries);

@@ -36,18 +36,20 @@ export const bar = (share) =>
 
 /**
  * A table that becomes cards where the window is narrow. Roles are named, because `display: block` takes them away.
- * `columns`: `[{ title, of, numeric, head, wide }]`; `of(row)` makes what a cell contains.
+ * `columns`: `[{ title, of, numeric, head, share }]`; `of(row)` makes what a cell contains. `compact` cards have no labels:
+ * the name, the number, and the bar of its share below.
  */
 export class Table {
   element;
   #columns;
   #body = h("tbody", { role: "rowgroup" });
 
-  constructor(caption, testid, columns) {
+  constructor(caption, testid, columns, compact = false) {
     this.#columns = columns;
-    const heads = columns.map(({ title, numeric }) => h("th", { role: "columnheader", scope: "col", class: numeric && "numeric" }, title));
+    const heads = columns.map(({ title, numeric, share }) =>
+      h("th", { role: "columnheader", scope: "col", class: numeric && "numeric" }, share ? h("span", { class: "visually-hidden" }, title) : title));
     this.element = h(
-      "table", { role: "table", "data-testid": testid, class: "table" },
+      "table", { role: "table", "data-testid": testid, class: compact ? "table compact" : "table" },
       h("caption", { class: "visually-hidden" }, caption),
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads)),
       this.#body,
@@ -63,9 +65,9 @@ export class Table {
   }
 
   #row(row, key) {
-    const cells = this.#columns.map(({ title, of, numeric, head }) => {
+    const cells = this.#columns.map(({ title, of, numeric, head, share }) => {
       const content = of(row);
-      const attributes = { role: head ? "rowheader" : "cell", scope: head && "row", class: numeric && "numeric", "data-label": title };
+      const attributes = { role: head ? "rowheader" : "cell", scope: head && "row", class: numeric ? "numeric" : share && "share", "data-label": title };
       return h(head ? "th" : "td", attributes, content);
     });
     return h("tr", { role: "row", "data-key": key }, cells);

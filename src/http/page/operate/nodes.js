@@ -15,10 +15,10 @@ export class Nodes {
   #table = new Table("The nodes of the cluster", "op-node-table", [
     { title: "Node", head: true, of: (node) => this.#name(node) },
     { title: "State", of: (node) => readiness(node) },
-    { title: "Connections", numeric: true, of: (node) => count(node.connections) },
-    { title: "Users", numeric: true, of: (node) => count(node.users) },
-    { title: "Rooms", numeric: true, of: (node) => count(node.rooms) },
-    { title: "Events", numeric: true, of: (node) => sparkline(this.#series.get(node.node) ?? NONE, this.#hue.get(node.node) ?? 0) },
+    { title: "Connections", numeric: true, of: (node) => known(node, node.connections) },
+    { title: "Users", numeric: true, of: (node) => known(node, node.users) },
+    { title: "Rooms", numeric: true, of: (node) => known(node, node.rooms) },
+    { title: "Events", numeric: true, of: (node) => !node.silent && sparkline(this.#series.get(node.node) ?? NONE, this.#hue.get(node.node) ?? 0) },
   ]);
   element = h(
     "section", { class: "panel part-of", "aria-labelledby": "op-nodes-title", id: "op-nodes-section" },
@@ -44,12 +44,14 @@ export class Nodes {
 
   #name(node) {
     const facts = [node.version, node.started && `up ${since(node.started, Date.now() / 1000)}`, node.address].filter(Boolean).join(" · ");
-    return [
+    return h("span", { class: "with-swatch" },
       h("span", { class: `swatch hue-${this.#hue.get(node.node) ?? "rest"}`, "aria-hidden": "true" }),
-      h("span", { class: "named" }, h("span", { class: "name" }, node.name ?? node.node), h("span", { class: "facts-of" }, facts || node.node)),
-    ];
+      h("span", { class: "named" }, h("span", { class: "name" }, node.name ?? node.node), h("span", { class: "facts-of" }, facts || node.node)));
   }
 }
+
+/** A figure of a node; of one that does not answer nothing is known. */
+const known = (node, figure) => (node.silent ? undefined : count(figure));
 
 function readiness({ silent, ready, reason }) {
   if (silent) return h("span", { class: "state bad" }, "silent");

@@ -1,10 +1,12 @@
 // The geometry of charts: scales, ticks, and paths of SVG. Pure.
 
-/** The least of 1, 2, 5, 10, 20, … (or 0.1, 0.2, 0.5) that is not below `value`. */
+const TOPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
+
+/** The least round number that is not below `value`: one of `TOPS`, times a power of ten. */
 export function niceTop(value, least = 1) {
   if (!(value > least)) return least;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((top) => top >= value * 0.9999);
+  return TOPS.map((factor) => factor * power).find((top) => top >= value * 0.9999);
 }
 
 /** A linear scale from `[from, to]` to `[start, end]`. */

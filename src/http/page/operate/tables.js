@@ -11,21 +11,35 @@ class Listed {
   #table;
   #none;
   #key;
+  #few;
+  #all;
+  #rows = [];
 
-  constructor({ id, title, note, empty, columns, key }) {
-    this.#table = new Table(title, `${id}-table`, columns);
+  /** Only the first `few` rows are shown until somebody asks for all. */
+  constructor({ id, title, note, empty, columns, key, few = Infinity }) {
+    this.#table = new Table(title, `${id}-table`, columns, true);
+    this.#few = few;
+    this.#all = button("", `${id}-all`, () => this.#showAll(), { class: "quiet" });
     this.#none = h("p", { class: "nothing" }, empty);
     this.#key = key;
     this.element = h(
       "section", { class: "panel part-of", "aria-labelledby": `${id}-title`, id: `${id}-section` },
-      h("div", { class: "title" }, h("h2", { id: `${id}-title` }, title), note && h("p", { class: "hint" }, note)), this.#none, this.#table.element,
+      h("div", { class: "title" }, h("h2", { id: `${id}-title` }, title), note && h("p", { class: "hint" }, note)), this.#none, this.#table.element, this.#all,
     );
   }
 
   show(rows) {
-    this.#table.show(rows, this.#key);
+    this.#rows = rows;
+    this.#table.show(rows.slice(0, this.#few), this.#key);
+    this.#all.hidden = rows.length <= this.#few;
+    this.#all.textContent = `Show all ${rows.length}`;
     this.#table.element.hidden = rows.length === 0;
     this.#none.hidden = rows.length > 0;
+  }
+
+  #showAll() {
+    this.#few = Infinity;
+    this.show(this.#rows);
   }
 }
 
@@ -44,16 +58,16 @@ export class Tables {
       key: ({ consumer, protocol }) => `${consumer} ${protocol}`,
       columns: [
         { title: "Consumer", head: true, of: ({ consumer, protocol }) => h("span", { class: "named" }, h("span", { class: "name" }, consumer), h("span", { class: "facts-of" }, PROTOCOLS[protocol] ?? protocol)) },
-        { title: "Share", of: ({ connections }) => bar(connections / this.#most.consumers) },
+        { title: "Share", share: true, of: ({ connections }) => bar(connections / this.#most.consumers) },
         { title: "Connections", numeric: true, of: ({ connections }) => count(connections) },
       ],
     });
     this.#rooms = new Listed({
-      id: "op-rooms", title: "Rooms by size", note: "the 20 largest", empty: "No room has a member.",
+      id: "op-rooms", title: "Rooms by size", note: "the 20 largest", empty: "No room has a member.", few: 8,
       key: ({ room }) => room,
       columns: [
         { title: "Room", head: true, of: ({ room }) => button(room, "op-room", () => chooseRoom(room), { class: "link", title: "Watch this group in the tail" }) },
-        { title: "Share", of: ({ members }) => bar(members / this.#most.rooms) },
+        { title: "Share", share: true, of: ({ members }) => bar(members / this.#most.rooms) },
         { title: "Members", numeric: true, of: ({ members }) => count(members) },
       ],
     });
@@ -61,11 +75,10 @@ export class Tables {
       id: "op-slow", title: "Slow clients", note: "what waits in their outboxes", empty: "No client is behind: nothing waits in an outbox.",
       key: ({ node, socket, consumer, user }) => `${node} ${socket ?? ""} ${consumer} ${user ?? ""}`,
       columns: [
-        { title: "Client", head: true, of: ({ user, socket, consumer }) => h("span", { class: "named" },
+        { title: "Client", head: true, of: ({ user, socket, consumer, node }) => h("span", { class: "named" },
           user === null || user === undefined ? h("span", { class: "name" }, "anonymous") : button(`user ${user}`, "op-slow-user", () => chooseUser(String(user)), { class: "link" }),
-          h("span", { class: "facts-of" }, [consumer, socket].filter(Boolean).join(" · "))) },
-        { title: "Node", of: ({ node }) => this.#names[node] ?? node },
-        { title: "Share", of: ({ waiting }) => bar(waiting / this.#most.slow) },
+          h("span", { class: "facts-of" }, [consumer, this.#names[node] ?? node, socket].filter(Boolean).join(" · "))) },
+        { title: "Share", share: true, of: ({ waiting }) => bar(waiting / this.#most.slow) },
         { title: "Waiting", numeric: true, of: ({ waiting }) => formatBytes(waiting) },
       ],
     });

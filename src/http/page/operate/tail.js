@@ -161,7 +161,7 @@ export class Tail {
     const at = new Date(record.time);
     const groups = record.groups ?? [];
     return h(
-      "li", { class: `record ${record.kind} hue-${this.#hue.get(node) ?? "rest"}`, "data-testid": "op-record", data: { kind: record.kind, reason: record.reason ?? "" } },
+      "li", { class: `record hue-${this.#hue.get(node) ?? "rest"}`, "data-testid": "op-record", data: { kind: record.kind, reason: record.reason ?? "" } },
       h("p", { class: "where" },
         h("time", { datetime: record.time }, formatTime(at)), h("span", { class: "who" }, this.#names[node] ?? node),
         h("span", { class: "tag" }, tag), h("code", { class: "group" }, groups.length ? groups.join(", ") : "")),

@@ -32,7 +32,7 @@ export class User {
         button("Send a test message", "op-user-emit", () => emitTo(this.#shown?.userId), { class: "quiet" })),
     };
     this.#parts = parts;
-    label.lastChild.replaceWith(h("span", { class: "joined" }, input, find));
+    label.append(h("span", { class: "joined" }, input, find));
     const form = h("form", { class: "stack", novalidate: true, on: { submit: (event) => { event.preventDefault(); void this.find(input.value.trim()); } } }, label);
     this.#dialog = new Confirmation();
     this.element = h(

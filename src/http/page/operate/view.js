@@ -153,14 +153,14 @@ export class OperateView {
     const tables = new Tables({ chooseUser, chooseRoom: (room) => tail.follow(room) });
     this.#sections = { figures: new Figures(), charts: new Charts(), losses: new Losses(), nodes: new Nodes(), tables, django: new Django(), user, emit, tail };
     const { figures, charts, losses, nodes, django } = this.#sections;
-    const places = [["Charts", charts], ["Losses", losses], ["Nodes", nodes], ["Connections", { element: tables.elements.consumers }], ["Django", django], ["A user", user], ["Tail", tail]];
+    const places = [["Charts", charts], ["Losses", losses], ["Nodes", nodes], ["A user", user], ["Connections", { element: tables.elements.consumers }], ["Django", django], ["Message", emit], ["Tail", tail]];
     const jumps = places.map(([text, { element }]) => button(text, "op-jump", () => element.scrollIntoView(), { class: "quiet" }));
     const { consumers, rooms, slow } = tables.elements;
     return h(
       "div", { class: "board", "data-testid": "op-board" },
       figures.element, h("div", { class: "jumps", role: "group", "aria-label": "Parts of this page" }, jumps),
-      h("div", { class: "column" }, charts.element, losses.element, nodes.element, h("div", { class: "pair" }, consumers, rooms), slow, django.element),
-      h("div", { class: "column side" }, tail.element, user.element, emit.element),
+      h("div", { class: "column" }, charts.element, losses.element, nodes.element, user.element, h("div", { class: "pair" }, consumers, rooms), slow, django.element, emit.element),
+      tail.element,
     );
   }
 }
