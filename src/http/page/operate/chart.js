@@ -45,7 +45,7 @@ export class Chart {
       time: h("span", { class: "time", "data-testid": `${testid}-time` }),
       picture: svg("svg", { class: "picture", "aria-hidden": "true", height: HEIGHT }),
       legend: h("ul", { class: "legend" }),
-      empty: h("p", { class: "nothing" }),
+      empty: h("p", { class: "nothing" }, "The first sample comes within 5 seconds."),
       rows: h("tbody"),
       heads: h("tr"),
     };

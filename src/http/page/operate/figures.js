@@ -27,7 +27,7 @@ export class Figures {
     const lost = (labels) => sum(Object.values(labels ?? {}).map(sum));
     const now = (values) => (history ? rate((latest(values) ?? 0) / history.step) : "–");
     const ready = state.perNode.filter((node) => node.ready !== false).length;
-    const all = state.perNode.length + state.silent.length;
+    const all = state.nodes;
     const wrong = { drops: lost(history?.drops), gaps: lost(history?.gaps) };
     const figures = [
       ["nodes", ready === all ? count(all) : `${ready} of ${all}`, ready === all ? all === 1 ? "node" : "nodes" : "nodes ready", ready !== all],

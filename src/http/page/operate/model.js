@@ -16,7 +16,8 @@ export function after(known, message) {
   const said = data === undefined ? rest : { ...rest, ...data };
   if (type !== "stats" && type !== "sample") return known;
   const base = type === "stats" || !known ? { ...EMPTY, names: known?.names ?? {} } : known;
-  const history = said.history ? joined(type === "stats" ? undefined : base.history, said.history) : base.history;
+  // Before the first samples there is no history, and no time at which one could end.
+  const history = said.history?.end ? joined(type === "stats" ? undefined : base.history, said.history) : base.history;
   const names = { ...base.names };
   for (const { node, name } of said.perNode ?? []) names[node] = name ?? node;
   for (const { node, name } of history?.perNode ?? []) names[node] ??= name ?? node;
@@ -30,7 +31,7 @@ export function joined(older, newer) {
   const covers = (history) => (history ? history.events.length : 0);
   const at = (history, values, index) => {
     if (!history || !values) return undefined;
-    return values[values.length - 1 - Math.round((end - history.end) / step) - (STEPS - 1 - index)];
+    return values[values.length - 1 + Math.round((end - history.end) / step) - (STEPS - 1 - index)];
   };
   const whole = (make) => Array.from({ length: STEPS }, (_, index) => make(index));
   // A series that one of both lacks was 0 there, as long as any node had a sample.

@@ -29,13 +29,18 @@ export class Nodes {
     this.#hue = hue;
     this.#series = new Map((state.history?.perNode ?? []).map(({ node, events }) => [node, events]));
     const name = (node) => state.names[node] ?? node;
-    const silent = state.silent.map((node) => ({ node, name: name(node), silent: true }));
+    const answered = new Set(state.perNode.map(({ node }) => node));
+    const silent = state.silent.filter((node) => !answered.has(node)).map((node) => ({ node, name: name(node), silent: true }));
+    const partly = state.perNode.filter((node) => node.ready === null);
     const all = [...state.perNode, ...silent].sort((a, b) => name(a.node).localeCompare(name(b.node), "en", { numeric: true }));
     this.#table.show(all, (node) => node.name ?? node.node);
-    this.#silent.hidden = silent.length === 0;
-    this.#silent.textContent = silent.length
-      ? `${listed(silent.map((one) => one.name))} ${silent.length === 1 ? "is" : "are"} alive and did not answer in time. ${silent.length === 1 ? "Its" : "Their"} figures are missing on this page.`
-      : "";
+    const one = silent.length === 1;
+    const notices = [
+      silent.length && `${listed(silent.map((each) => each.name))} ${one ? "is" : "are"} alive and did not answer in time. ${one ? "Its" : "Their"} figures are missing on this page.`,
+      partly.length && `${listed(partly.map(({ node }) => name(node)))} answered only in part, as a node of another release does: charts, consumers and rooms lack it.`,
+    ].filter(Boolean);
+    this.#silent.hidden = notices.length === 0;
+    if (this.#silent.textContent !== notices.join(" ")) this.#silent.textContent = notices.join(" ");
     const versions = [...new Set(state.perNode.map(({ version }) => version).filter(Boolean))];
     this.#hint.textContent = versions.length > 1
       ? `${versions.length} versions: ${versions.sort().join(", ")}`
@@ -55,6 +60,7 @@ const known = (node, figure) => (node.silent ? undefined : count(figure));
 
 function readiness({ silent, ready, reason }) {
   if (silent) return h("span", { class: "state bad" }, "silent");
+  if (ready === null || ready === undefined) return h("span", { class: "state warn" }, "answers in part");
   if (ready === false) return [h("span", { class: "state bad" }, "not ready"), reason && h("span", { class: "facts-of" }, reason)];
   return [h("span", { class: reason ? "state warn" : "state good" }, "ready"), reason && h("span", { class: "facts-of" }, reason)];
 }

@@ -51,8 +51,8 @@ export class Tables {
   #slow;
   elements;
 
-  /** `chooseUser(id)`, `chooseRoom(name)`: what a press on one does. */
-  constructor({ chooseUser, chooseRoom }) {
+  /** `chooseUser(id)`, `chooseSocket(id)`, `chooseRoom(name)`: what a press on one does. */
+  constructor({ chooseUser, chooseSocket, chooseRoom }) {
     this.#consumers = new Listed({
       id: "op-consumers", title: "Connections by consumer", empty: "No client is connected.",
       key: ({ consumer, protocol }) => `${consumer} ${protocol}`,
@@ -80,6 +80,7 @@ export class Tables {
           h("span", { class: "facts-of" }, [consumer, this.#names[node] ?? node, socket].filter(Boolean).join(" · "))) },
         { title: "Share", share: true, of: ({ waiting }) => bar(waiting / this.#most.slow) },
         { title: "Waiting", numeric: true, of: ({ waiting }) => formatBytes(waiting) },
+        { title: "End it", numeric: true, of: ({ socket }) => socket && button("Disconnect", "op-slow-disconnect", () => chooseSocket(socket), { class: "quiet", "aria-label": `Disconnect ${socket}` }) },
       ],
     });
     this.elements = { consumers: this.#consumers.element, rooms: this.#rooms.element, slow: this.#slow.element };

@@ -2,7 +2,7 @@
 
 import { formatBytes, formatTime, plural } from "../text.js";
 import { button, field, h } from "./dom.js";
-import { count, micros } from "./format.js";
+import { count, listed, micros } from "./format.js";
 import { BRIDGE, DIRECT, DROPS, GAPS, advice, meaning } from "./words.js";
 
 const KEPT = 300;
@@ -58,6 +58,7 @@ export class Tail {
       pause: button("Pause", "op-tail-pause", () => this.#togglePause(), { class: "quiet", "aria-pressed": "false" }),
       list: h("ol", { class: "log", role: "log", "aria-live": "off", "aria-labelledby": "op-tail-title", tabindex: "0", "data-testid": "op-tail" }),
       empty: h("p", { class: "empty", "data-testid": "op-tail-empty" }),
+      silent: h("p", { class: "notice bad", role: "status", hidden: true, "data-testid": "op-tail-silent" }),
       lost: h("p", { class: "notice", role: "status", "data-testid": "op-tail-lost" }),
     };
     this.#parts = parts;
@@ -72,7 +73,7 @@ export class Tail {
       h("div", { class: "title" }, h("h2", { id: "op-tail-title" }, "Live tail ", parts.number),
         h("div", { class: "row" }, parts.pause, button("Clear", "op-tail-clear", () => this.clear(), { class: "quiet" }))),
       h("div", { class: "filters" }, group.label, consumer.label, h("label", { class: "check" }, drops, "Drops and gaps only")),
-      parts.lost, parts.list, parts.empty,
+      parts.silent, parts.lost, parts.list, parts.empty,
     );
     this.clear();
   }
@@ -127,6 +128,13 @@ export class Tail {
     this.#lost += number;
     this.#parts.lost.hidden = false;
     this.#parts.lost.textContent = `${plural(this.#lost, "record")} came faster than this page reads and ${this.#lost === 1 ? "was" : "were"} left out. A narrower filter shows all.`;
+  }
+
+  /** Nodes whose records do not arrive. */
+  silent(nodes) {
+    const { silent } = this.#parts;
+    silent.hidden = nodes.length === 0;
+    silent.textContent = nodes.length ? `The records of ${listed(nodes.map((node) => this.#names[node] ?? node))} do not arrive.` : "";
   }
 
   clear() {

@@ -98,21 +98,21 @@ export class User {
   }
 
   #askOne(socket) {
-    const rooms = this.#shown.sockets.filter(({ id }) => id === socket).flatMap((one) => one.rooms);
-    const question = `This ends 1 connection of user ${this.#shown.userId}. It is in ${plural(new Set(rooms).size, "room")}.`;
+    const { userId, sockets } = this.#shown;
+    const rooms = new Set(sockets.filter(({ id }) => id === socket).flatMap((one) => one.rooms));
+    this.askSocket(socket, `This ends 1 connection of user ${userId}. It is in ${plural(rooms.size, "room")}.`);
+  }
+
+  /** Asks whether one connection is to end. */
+  askSocket(socket, question = "This ends 1 connection.") {
     this.#dialog.ask({ title: `Disconnect ${socket}?`, question, label: "Disconnect 1 connection", act: (reason) => this.#disconnect({ socket, ...reason }) });
   }
 
   async #disconnect(order) {
-    const { userId } = this.#shown;
     const { ok, message, silent } = await this.#api.post("disconnect", order);
     const { status } = this.#parts;
-    if (!ok) {
-      status.textContent = `${message}.`;
-      return;
-    }
-    await this.find(userId);
-    status.textContent = `${message}.${this.#missing(silent)} ${status.textContent}`;
+    if (ok && this.#shown) await this.find(this.#shown.userId);
+    status.textContent = ok ? `${message}.${this.#missing(silent)}${this.#shown ? ` ${status.textContent}` : ""}` : `${message}.`;
   }
 }
 

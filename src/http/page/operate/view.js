@@ -27,6 +27,7 @@ export class OperateView {
   #status;
   #notice;
   #ticking;
+  #trouble;
   #root;
 
   /** `root` is filled with the view, `status` with the state of the stream; `isEmbedded`: whether the node printed a key. */
@@ -73,6 +74,7 @@ export class OperateView {
     sessionStorage.removeItem(CREDENTIAL);
     this.#api.authorization = "";
     this.#state = undefined;
+    this.#trouble = undefined;
     this.#stream.stop();
     this.#sections.tail.clear();
     this.#show();
@@ -89,12 +91,21 @@ export class OperateView {
   #hear(message) {
     if (message.type === "tail") this.#sections.tail.record(message.node, message.record);
     else if (message.type === "tail_dropped") this.#sections.tail.dropped(message.count);
-    else {
+    else if (message.type === "tail_silent") this.#sections.tail.silent(message.nodes);
+    else if (message.type === "unavailable") this.#fail(message.message);
+    else if (message.type === "stats" || message.type === "sample") {
       const isFirst = this.#state === undefined;
+      this.#trouble = undefined;
       this.#state = after(this.#state, message);
       if (isFirst) this.#show();
       this.#draw();
     }
+  }
+
+  /** The node has no figures at the moment, and says why. */
+  #fail(reason) {
+    this.#trouble = reason;
+    this.#showStream();
   }
 
   #draw() {
@@ -130,10 +141,12 @@ export class OperateView {
     out.hidden = !isIn;
     line.textContent = { live: until ? `Live, ${clock(until)}` : "Live", connecting: "Connecting", waiting: "Reconnecting" }[state] ?? "Signed out";
     const isEntering = isIn && !this.#state && state !== "waiting";
-    this.#notice.hidden = !isEntering && state !== "waiting";
-    this.#notice.classList.toggle("bad", state === "waiting");
-    if (isEntering) this.#notice.textContent = "Asking the nodes…";
-    if (state !== "waiting") return;
+    const isLost = state === "waiting";
+    this.#notice.hidden = !isEntering && !isLost && !this.#trouble;
+    this.#notice.classList.toggle("bad", isLost || Boolean(this.#trouble));
+    if (this.#trouble && !isLost) this.#notice.textContent = `The nodes cannot be asked: ${this.#trouble}. The page goes on asking.`;
+    else if (isEntering) this.#notice.textContent = "Asking the nodes…";
+    if (!isLost) return;
     const seconds = h("span", { "aria-hidden": "true" });
     const tick = () => (seconds.textContent = ` Next try in ${Math.max(0, Math.ceil((retryAt - performance.now()) / 1000))} s.`);
     tick();
@@ -150,7 +163,7 @@ export class OperateView {
       user.element.scrollIntoView({ block: "nearest" });
       void user.find(id);
     };
-    const tables = new Tables({ chooseUser, chooseRoom: (room) => tail.follow(room) });
+    const tables = new Tables({ chooseUser, chooseSocket: (socket) => user.askSocket(socket), chooseRoom: (room) => tail.follow(room) });
     this.#sections = { figures: new Figures(), charts: new Charts(), losses: new Losses(), nodes: new Nodes(), tables, django: new Django(), user, emit, tail };
     const { figures, charts, losses, nodes, django } = this.#sections;
     const places = [["Charts", charts], ["Losses", losses], ["Nodes", nodes], ["A user", user], ["Connections", { element: tables.elements.consumers }], ["Django", django], ["Message", emit], ["Tail", tail]];
