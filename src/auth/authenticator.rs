@@ -322,6 +322,12 @@ impl Authenticator {
         format!("{} realm=\"api\"", header.scheme)
     }
 
+    /// The header that shows this access token to [`Self::identify_request`]: its name and its value.
+    pub fn header_of(&self, token: &str) -> (String, String) {
+        let header = self.keys.load().token_headers().into_iter().next().unwrap_or_default();
+        header.written(token)
+    }
+
     /// Issues a ws-token for the user of an access token in a request's headers.
     pub async fn issue_ws_token(&self, head: &RequestHead<'_>) -> Result<IssuedToken, AuthError> {
         let keys = self.keys.load_full();

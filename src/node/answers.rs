@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
+use super::overview::Itself;
 use crate::{
     auth::Authenticator,
     cluster::{
@@ -24,21 +25,22 @@ use crate::{
 };
 
 /// How long the worker threads have; the cluster's question waits longer.
-const PATIENCE: Duration = Duration::from_millis(800);
+pub(super) const PATIENCE: Duration = Duration::from_millis(800);
 
 /// The same for orders, which wait for Redis.
 const ORDER_PATIENCE: Duration = Duration::from_millis(1600);
 
 /// Prefix of the group that every namespace has; these groups are not rooms.
-const NAMESPACE: &str = "namespace.";
+pub(super) const NAMESPACE: &str = "namespace.";
 
 /// Answers questions for this node.
 pub struct NodeResponder {
-    dispatcher: Arc<Dispatcher>,
-    registry: Arc<Registry>,
+    pub(super) dispatcher: Arc<Dispatcher>,
+    pub(super) registry: Arc<Registry>,
     consumers: Consumers,
     authenticator: Arc<Authenticator>,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
+    pub(super) itself: Itself,
 }
 
 impl NodeResponder {
@@ -49,11 +51,12 @@ impl NodeResponder {
         consumers: Consumers,
         authenticator: Arc<Authenticator>,
         metrics: Metrics,
+        itself: Itself,
     ) -> Self {
-        Self { dispatcher, registry, consumers, authenticator, metrics }
+        Self { dispatcher, registry, consumers, authenticator, metrics, itself }
     }
 
-    fn stats(&self) -> NodeStats {
+    pub(super) fn stats(&self) -> NodeStats {
         let known = self.consumers.now();
         let has_rooms = |id| known.get(id).is_some_and(|consumer| consumer.namespace().is_some());
         let names = self.registry.names(has_rooms);
@@ -185,6 +188,7 @@ impl Responder for NodeResponder {
         Box::pin(async move {
             match query {
                 Query::Stats => Answer::Stats(self.stats()),
+                Query::Overview(samples) => self.overview(samples).await,
                 Query::UserRooms(user) => self.rooms_of(&user).await,
                 Query::Emit(order) => self.emit(order).await,
                 Query::Regroup(order) => self.regroup(order).await,

@@ -13,7 +13,7 @@ use crate::{
 /// The JSON of `GET /page/consumers`.
 pub(super) fn describe(config: &Config, embedded: bool, publish: &PublishAccess, tokens: &[AuthMethod]) -> Json {
     let publish = match publish {
-        PublishAccess::Key(_) => "key",
+        PublishAccess::Key(_) | PublishAccess::Printed(_) => "key",
         PublishAccess::Off => "off",
     };
     // Engine.IO without Socket.IO has no namespaces and no events, so the page could show nothing.
