@@ -8,6 +8,7 @@ import { BRIDGE, DIRECT, DROPS, GAPS, advice, meaning } from "./words.js";
 const KEPT = 300;
 /** A filter is sent when nobody has typed for so long, in ms. */
 const CALM = 300;
+const LOSSES = new Set(["dropped", "gap", "missed"]);
 
 const of = (type) => h("b", { class: "event" }, type);
 
@@ -83,8 +84,9 @@ export class Tail {
     return { group: group.value.trim() || null, consumer: consumer.value || null, drops: drops.checked };
   }
 
-  /** Asks for the records of the filter as it is. */
+  /** Asks for the records of the filter as it is, and shows of the others only what fits. */
   begin() {
+    for (const row of this.#parts.list.children) row.hidden = !this.#fits(row.record);
     this.#watch(this.filter);
     this.#showCount();
   }
@@ -164,17 +166,29 @@ export class Tail {
     this.#showCount();
   }
 
+  /** Whether a record fits the filter. The node filters, too; this concerns those that were there, or on their way. */
+  #fits({ kind, groups = [], consumer: of }) {
+    const { group, consumer, drops } = this.filter;
+    const isLoss = LOSSES.has(kind);
+    if (drops && !isLoss) return false;
+    if (group && groups.length && !groups.includes(group)) return false;
+    return !consumer || of === consumer || (of === undefined && isLoss);
+  }
+
   #row({ node, record }) {
     const [tag, ...content] = SAYS[record.kind]?.(record) ?? [record.kind, JSON.stringify(record)];
     const at = new Date(record.time);
     const groups = record.groups ?? [];
-    return h(
+    const row = h(
       "li", { class: `record hue-${this.#hue.get(node) ?? "rest"}`, "data-testid": "op-record", data: { kind: record.kind, reason: record.reason ?? "" } },
       h("p", { class: "where" },
         h("time", { datetime: record.time }, formatTime(at)), h("span", { class: "who" }, this.#names[node] ?? node),
-        h("span", { class: "tag" }, tag), h("code", { class: "group" }, groups.length ? groups.join(", ") : "")),
+        h("span", { class: "tag" }, tag), h("code", { class: "group" }, groups.join(", "))),
       h("p", { class: "says" }, content),
     );
+    row.record = record;
+    row.hidden = !this.#fits(record);
+    return row;
   }
 
   #togglePause() {
@@ -187,7 +201,7 @@ export class Tail {
 
   #showCount() {
     const { list, number, empty, pause, drops } = this.#parts;
-    const rows = list.childElementCount;
+    const rows = [...list.children].filter((row) => !row.hidden).length;
     number.textContent = rows ? String(rows) : "";
     empty.hidden = rows > 0;
     list.hidden = rows === 0;

@@ -4,6 +4,9 @@ import { plural } from "../text.js";
 import { Table, button, field, h } from "./dom.js";
 import { listed } from "./format.js";
 
+/** What the node cannot list: it finds a user's connections by their rooms. */
+const UNLISTED = "Plain WebSockets are not listed; to disconnect the user ends them, too.";
+
 export class User {
   element;
   #api;
@@ -68,8 +71,8 @@ export class User {
     const missing = this.#missing(silent);
     const { sockets, rooms } = data;
     status.textContent = sockets.length
-      ? `User ${id}: ${plural(sockets.length, "connection")} in ${plural(rooms.length, "room")}.${missing}`
-      : `User ${id} has no connection in the room user_${id}. Plain WebSockets that are not in this group are not listed, and are disconnected all the same.${missing}`;
+      ? `User ${id}: ${plural(sockets.length, "Socket.IO connection")} in ${plural(rooms.length, "room")}. ${UNLISTED}${missing}`
+      : `User ${id} has no Socket.IO connection in the room user_${id}. ${UNLISTED}${missing}`;
     this.#table.show(sockets, ({ id: socket, namespace }) => `${socket} ${namespace ?? ""}`);
     this.#table.element.hidden = sockets.length === 0;
     this.#parts.actions.hidden = false;
@@ -88,11 +91,10 @@ export class User {
   #askAll() {
     const { userId, sockets } = this.#shown;
     const number = new Set(sockets.map(({ id }) => id)).size;
-    const question = number
-      ? `This ends ${number === 1 ? "the connection" : `all ${number} connections`} of user ${userId} on every node, and any that ${number === 1 ? "has" : "have"} opened since.`
-      : `This ends every connection of user ${userId} on every node; none is listed.`;
+    const named = number ? `the ${plural(number, "Socket.IO connection")} of user ${userId} and ` : "";
     this.#dialog.ask({
-      title: `Disconnect user ${userId}?`, question, label: number ? `Disconnect ${plural(number, "connection")}` : "Disconnect",
+      title: `Disconnect user ${userId}?`, label: "Disconnect the user",
+      question: `This ends ${named}all plain WebSockets ${named ? "of this user" : `of user ${userId}`}, on every node.`,
       act: (reason) => this.#disconnect({ user: userId, ...reason }),
     });
   }

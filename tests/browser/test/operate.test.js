@@ -1,0 +1,264 @@
+// The operator's view of a cluster: two nodes, a Redis, real clients, a real Chromium.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { Gate } from "../support/gate.js";
+import { launch } from "../support/live.js";
+import { Clients, Operator } from "../support/operate.js";
+import { startRedis } from "../support/redis.js";
+import { until } from "../support/until.js";
+
+const ENVIRONMENT = {
+  CHANNELGATE_CONFIG: fileURLToPath(new URL("../fixtures/operate.toml", import.meta.url)),
+  CHANNELGATE_API_KEY: "the-key-of-the-cluster",
+  DJANGO_SECRET_KEY: "a-secret-of-django-that-is-long-enough-for-hs256",
+  // A node that stands still is alive for three heartbeats: long enough to be seen silent on a busy machine.
+  CHANNELGATE__CLUSTER__HEARTBEAT: "20s",
+};
+
+describe("the operator's view of a cluster", () => {
+  let redis;
+  let nodes = [];
+  let browser;
+  let operator;
+  let admin;
+  const clients = [];
+
+  before(async () => {
+    redis = await startRedis();
+    const start = (name) => Gate.start({ environment: { ...ENVIRONMENT, REDIS_URL: redis.url, CHANNELGATE__CLUSTER__NAME: name } });
+    nodes = await Promise.all(["node1", "node2"].map(start));
+    browser = await launch();
+    admin = nodes[0].accessToken(1, "--claim", "role=admin", "--lifetime", "1h");
+  });
+  after(async () => {
+    await browser?.close();
+    await Promise.all(nodes.map((node) => node.stop()));
+    await redis?.stop();
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((page) => page.close()));
+    await operator?.close();
+    assert.deepEqual(operator?.problems ?? [], [], "the browser complained");
+    operator = undefined;
+  });
+
+  async function enter(options) {
+    operator = await Operator.open(browser, nodes[0], options);
+    await operator.enter(admin);
+    return operator;
+  }
+
+  /** A page with clients of a node: `order` of them wait for this order as this user. */
+  async function join(node, user, order, count = 1) {
+    const page = await Clients.open(browser, node);
+    clients.push(page);
+    if (order) await page.plain(`/ws/orders/${order}/?token=${node.accessToken(user)}`, count);
+    return page;
+  }
+
+  it("leads in with the token of an admin only, and says why not", async () => {
+    operator = await Operator.open(browser, nodes[0]);
+    assert.match(await operator.text("op-signin"), /api\.admin_roles.*channelgate token/s);
+    await operator.signIn("not.a.token");
+    await operator.says("op-signin-error", /^The node refused this token or key: .+/);
+    await operator.signIn(nodes[0].accessToken(7));
+    await operator.says("op-signin-error", /Admin access required/);
+    await operator.signIn(ENVIRONMENT.CHANNELGATE_API_KEY);
+    await operator.says("op-signin-error", /^The node refused this token or key: (?!Admin)/);
+    await operator.enter(`Bearer ${admin}`);
+    await operator.says("op-stream", /^Live/);
+    await operator.page.reload();
+    await operator.test("op-board").waitFor();
+    assert.equal(await operator.page.evaluate(() => Object.keys(localStorage).length + document.cookie.length), 0, "kept for the tab alone");
+    await operator.test("op-signout").click();
+    await operator.test("op-signin").waitFor();
+    await operator.page.reload();
+    await operator.test("op-signin").waitFor();
+  });
+
+  it("leads back to the sign-in when the token has ended", async () => {
+    operator = await Operator.open(browser, nodes[0]);
+    await operator.enter(nodes[0].accessToken(1, "--claim", "role=admin", "--lifetime", "8s"));
+    await operator.says("op-signin-error", /expired/);
+    assert.ok(await operator.test("op-board").isHidden());
+  });
+
+  it("shows the nodes, and figures that rise after real publishes on both", async () => {
+    await enter();
+    for (const name of ["node1", "node2"]) await operator.rowSays("op-node-table", name, /\d+\.\d+\.\d+ · up .*ready/);
+    assert.equal(await operator.text("op-nodes"), "2");
+    const first = await join(nodes[0], 7, 5, 3);
+    const second = await join(nodes[1], 8, 5, 2);
+    await operator.says("op-connections", /^5$/);
+    await operator.rowSays("op-consumers-table", "orders websocket", /WebSocket.*5$/);
+    await operator.rowSays("op-rooms-table", "order_5", /5$/);
+    await nodes[0].publish("order_5", Array.from({ length: 20 }, (_, n) => ({ type: "order.status", n })));
+    await until("all clients have all", async () => [...(await first.all()), ...(await second.all())].every(({ got }) => got.length === 20));
+    await operator.test("op-chart-deliveries-table").click();
+    await until("the table of deliveries shows them", async () => {
+      const cells = await operator.test("op-chart-deliveries").locator("tbody td").allTextContents();
+      return cells.some((text) => Number(text) > 0);
+    });
+    const plot = operator.test("op-chart-deliveries-plot");
+    await plot.focus();
+    // 100 frames in at most two steps of 5 s.
+    await until("the rate at a time is said", async () => {
+      for (const key of ["End", ...Array.from({ length: 12 }, () => "ArrowLeft")]) {
+        await operator.page.keyboard.press(key);
+        const [, rate] = /: ([\d.]+) per second/.exec(await plot.getAttribute("aria-valuetext")) ?? [];
+        if (Number(rate) >= 10) return true;
+      }
+      return false;
+    });
+    assert.match(await operator.text("op-chart-events-time"), /^\d\d:\d\d:\d\d$/, "all charts show the same time");
+  });
+
+  it("shows a drop in the tail with its reason in words, and counts it", async () => {
+    await enter();
+    await join(nodes[1], 7, 6);
+    assert.match(await operator.text("op-tail-empty"), /No drop and no gap so far/);
+    await until("the drop is there", async () => {
+      await nodes[0].publish("order_6", { type: "order.unknown" });
+      return (await operator.test("op-record").count()) > 0;
+    });
+    const text = await operator.record(/no_handler/);
+    assert.match(text, /node2dropped.*order_6.*no_handler.*at orders: No on_event of the consumer handles events of this type\..*Add a handler/);
+    const loss = operator.page.locator("[data-testid=op-losses] [data-label=no_handler]");
+    await until("the loss is counted", async () => (await loss.count()) === 1 && /No on_event/.test(await loss.textContent()));
+    await operator.says("op-chart-drops", /no_handler [1-9]/);
+  });
+
+  it("filters, pauses and clears the tail", async () => {
+    await enter();
+    await join(nodes[0], 7, 6);
+    await join(nodes[1], 7, 7);
+    const records = () => operator.page.locator("[data-testid=op-record]:visible").allTextContents();
+    await operator.test("op-tail-drops").uncheck();
+    await operator.test("op-tail-group").fill("order_7");
+    await until("deliveries of the group", async () => {
+      for (const id of [6, 7]) await nodes[0].publish(`order_${id}`, { type: "order.status" });
+      const shown = await records();
+      assert.ok(shown.every((text) => text.includes("order_7")), "of this group alone");
+      return shown.filter((text) => /node2delivered.*order_7.*to 1 member of orders/.test(text)).length > 2;
+    });
+    await operator.test("op-tail-pause").click();
+    const shown = await operator.test("op-record").count();
+    await nodes[0].publish("order_7", { type: "order.status" });
+    await operator.says("op-tail-pause", /Resume \(\d+ new\)/);
+    assert.equal(await operator.test("op-record").count(), shown);
+    await operator.test("op-tail-pause").click();
+    await until("they are shown", async () => (await operator.test("op-record").count()) > shown);
+    await operator.test("op-tail-clear").click();
+    await operator.test("op-tail-group").fill("");
+    await operator.test("op-tail-consumer").selectOption("orders");
+    await until("the other group, of this consumer", async () => {
+      await nodes[0].publish("order_6", { type: "order.status" });
+      const now = await records();
+      assert.ok(now.every((text) => /orders/.test(text)), "of this consumer alone");
+      return now.some((text) => /delivered.*order_6/.test(text));
+    });
+  });
+
+  it("finds a user on both nodes, names how many end, and ends real clients", async () => {
+    await enter();
+    const here = await join(nodes[0], 7, 6);
+    const there = await join(nodes[1]);
+    for (const user of [7, 7, 8]) await there.socketIo(nodes[1].accessToken(user));
+    await here.socketIo(nodes[0].accessToken(7));
+    await operator.test("op-user").fill("7");
+    await operator.test("op-user-find").click();
+    await operator.says("op-user-status", /User 7: 3 Socket\.IO connections in 1 room\. Plain WebSockets are not listed/);
+    await operator.test("op-disconnect-one").first().click();
+    assert.match(await operator.text("op-confirm-text"), /This ends 1 connection of user 7\. It is in 1 room\./);
+    await operator.test("op-confirm-no").click();
+    await operator.test("op-disconnect-all").click();
+    assert.match(await operator.text("op-confirm-text"), /the 3 Socket\.IO connections of user 7 and all plain WebSockets of this user/);
+    await operator.test("op-confirm-reason").fill("a test");
+    await operator.test("op-confirm-yes").click();
+    await operator.says("op-user-status", /^4 connections disconnected\. User 7 has no Socket\.IO connection/);
+    const ended = await until("all of them have ended", async () => {
+      const all = [...(await here.all()), ...(await there.all()).slice(0, 2)].map(({ close }) => close);
+      return all.every(Boolean) && all;
+    });
+    assert.deepEqual(ended[0], { code: 4403, reason: "a test" }, "the plain one reads the reason");
+    assert.equal((await there.all())[2].close, null, "the other user stays");
+  });
+
+  it("ends one connection of a user", async () => {
+    await enter();
+    const page = await join(nodes[1]);
+    for (let count = 0; count < 2; count += 1) await page.socketIo(nodes[1].accessToken(9));
+    await operator.test("op-user").fill("9");
+    await operator.test("op-user-find").click();
+    await operator.says("op-user-status", /User 9: 2 Socket\.IO connections/);
+    await operator.test("op-disconnect-one").first().click();
+    await operator.test("op-confirm-yes").click();
+    await operator.says("op-user-status", /^1 connection disconnected\. User 9: 1 Socket\.IO connection/);
+    await until("one of them has ended", async () => (await page.all()).filter(({ close }) => close).length === 1);
+  });
+
+  it("sends a test message to a real Socket.IO client on the other node", async () => {
+    await enter();
+    const page = await join(nodes[1]);
+    await page.socketIo(nodes[1].accessToken(12));
+    await operator.test("op-user").fill("12");
+    await operator.test("op-user-find").click();
+    await operator.says("op-user-status", /User 12: 1 Socket\.IO connection/);
+    await operator.test("op-user-emit").click();
+    assert.equal(await operator.test("op-emit-name").inputValue(), "12");
+    await operator.test("op-emit-event").fill("notice");
+    await operator.test("op-emit-data").fill("{");
+    await operator.test("op-emit-send").click();
+    assert.ok((await operator.text("op-emit-error")).length > 5, "data that is not JSON is not sent");
+    await operator.test("op-emit-data").fill('{"text": "hello"}');
+    await operator.test("op-emit-send").click();
+    await operator.says("op-emit-answer", /^Event sent to 1 connection\.$/);
+    await until("the client has it", async () => JSON.stringify((await page.all())[0].got) === '[["notice",{"text":"hello"}]]');
+    await operator.test("op-emit-to").selectOption("room");
+    await operator.test("op-emit-name").fill("nobody");
+    await operator.test("op-emit-send").click();
+    await operator.says("op-emit-answer", /^Event sent to 0 connections\.$/);
+  });
+
+  it("names a node that is alive and does not answer, and shows it again when it does", async () => {
+    await enter();
+    await operator.rowSays("op-node-table", "node2", /ready/);
+    nodes[1].signal("SIGSTOP");
+    try {
+      await operator.says("op-silent", /node2 is alive and did not answer in time\. Its figures are missing/, 40_000);
+      await operator.rowSays("op-node-table", "node2", /silent/);
+      assert.equal(await operator.text("op-nodes"), "1 of 2");
+    } finally {
+      nodes[1].signal("SIGCONT");
+    }
+    await operator.rowSays("op-node-table", "node2", /ready/, 40_000);
+    assert.ok(await operator.test("op-silent").isHidden());
+  });
+
+  it("shows a lost subscription as a gap, on the charts and in words", async () => {
+    await enter();
+    await redis.send("CLIENT KILL TYPE pubsub");
+    await operator.record(/gap.*reconnected: The subscription in Redis was lost/);
+    const gap = operator.page.locator("[data-testid=op-losses] [data-kind=gap][data-label=reconnected]");
+    await until("the gap is counted", async () => (await gap.count()) === 1);
+    for (const chart of ["events", "deliveries", "connections", "drops"]) {
+      assert.ok((await operator.test(`op-chart-${chart}`).locator(".picture .gap").count()) > 0, `${chart} has a mark`);
+    }
+    await operator.says("op-gaps", /^[1-9]/);
+  });
+
+  it("reconnects by itself when its node is restarted, and says so", async () => {
+    await enter();
+    await nodes[0].stop();
+    await operator.says("op-stream-notice", /The stream of the node is lost .* it reconnects by itself\. The figures are those of/);
+    await nodes[0].start();
+    await operator.test("op-retry").click({ timeout: 1000 }).catch(() => undefined);
+    await operator.says("op-stream", /^Live/, 40_000);
+    await until("the notice is gone", () => operator.test("op-stream-notice").isHidden());
+    // What Chromium writes while the port is closed.
+    operator.problems = operator.problems.filter((problem) => !/WebSocket connection to .* failed/.test(problem));
+  });
+});
