@@ -1,5 +1,8 @@
 // The operator's view in a real Chromium, and real clients of the nodes that it shows.
 
+import { randomBytes } from "node:crypto";
+import { connect } from "node:net";
+
 import { Live } from "./live.js";
 import { until } from "./until.js";
 
@@ -111,4 +114,20 @@ export class Clients {
   close() {
     return this.context.close();
   }
+}
+
+/** Opens a plain WebSocket that reads nothing after the handshake; resolves with its TCP socket. */
+export async function idle(port, path) {
+  const socket = connect(port, "127.0.0.1");
+  const key = randomBytes(16).toString("base64");
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`);
+  await new Promise((resolve, reject) => {
+    socket.on("error", reject);
+    socket.once("data", (data) => {
+      socket.pause();
+      if (data.toString("latin1").startsWith("HTTP/1.1 101")) resolve();
+      else reject(new Error(data.toString("latin1")));
+    });
+  });
+  return socket;
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { Gate } from "../support/gate.js";
 import { launch } from "../support/live.js";
-import { Clients, Operator } from "../support/operate.js";
+import { Clients, idle, Operator } from "../support/operate.js";
 import { startRedis } from "../support/redis.js";
 import { until } from "../support/until.js";
 
@@ -16,6 +16,8 @@ const ENVIRONMENT = {
   DJANGO_SECRET_KEY: "a-secret-of-django-that-is-long-enough-for-hs256",
   // A node that stands still is alive for three heartbeats: long enough to be seen silent on a busy machine.
   CHANNELGATE__CLUSTER__HEARTBEAT: "20s",
+  // Room for a client that reads nothing.
+  CHANNELGATE__SOCKET__OUTBOX: "67108864",
 };
 
 describe("the operator's view of a cluster", () => {
@@ -24,6 +26,8 @@ describe("the operator's view of a cluster", () => {
   let browser;
   let operator;
   let admin;
+  /** Another one, whose token ends soon. */
+  let brief;
   const clients = [];
 
   before(async () => {
@@ -32,6 +36,7 @@ describe("the operator's view of a cluster", () => {
     nodes = await Promise.all(["node1", "node2"].map(start));
     browser = await launch();
     admin = nodes[0].accessToken(1, "--claim", "role=admin", "--lifetime", "1h");
+    operator = await Operator.open(browser, nodes[0]);
   });
   after(async () => {
     await browser?.close();
@@ -40,16 +45,9 @@ describe("the operator's view of a cluster", () => {
   });
   afterEach(async () => {
     await Promise.all(clients.splice(0).map((page) => page.close()));
-    await operator?.close();
-    assert.deepEqual(operator?.problems ?? [], [], "the browser complained");
-    operator = undefined;
+    assert.deepEqual(operator.problems, [], "the browser complained");
+    assert.deepEqual(brief?.problems ?? [], [], "the browser complained");
   });
-
-  async function enter(options) {
-    operator = await Operator.open(browser, nodes[0], options);
-    await operator.enter(admin);
-    return operator;
-  }
 
   /** A page with clients of a node: `order` of them wait for this order as this user. */
   async function join(node, user, order, count = 1) {
@@ -60,7 +58,6 @@ describe("the operator's view of a cluster", () => {
   }
 
   it("leads in with the token of an admin only, and says why not", async () => {
-    operator = await Operator.open(browser, nodes[0]);
     assert.match(await operator.text("op-signin"), /api\.admin_roles.*channelgate token/s);
     await operator.signIn("not.a.token");
     await operator.says("op-signin-error", /^The node refused this token or key: .+/);
@@ -77,17 +74,12 @@ describe("the operator's view of a cluster", () => {
     await operator.test("op-signin").waitFor();
     await operator.page.reload();
     await operator.test("op-signin").waitFor();
-  });
-
-  it("leads back to the sign-in when the token has ended", async () => {
-    operator = await Operator.open(browser, nodes[0]);
-    await operator.enter(nodes[0].accessToken(1, "--claim", "role=admin", "--lifetime", "8s"));
-    await operator.says("op-signin-error", /expired/);
-    assert.ok(await operator.test("op-board").isHidden());
+    await operator.enter(admin);
+    brief = await Operator.open(browser, nodes[0]);
+    await brief.enter(nodes[0].accessToken(1, "--claim", "role=admin", "--lifetime", "10s"));
   });
 
   it("shows the nodes, and figures that rise after real publishes on both", async () => {
-    await enter();
     for (const name of ["node1", "node2"]) await operator.rowSays("op-node-table", name, /\d+\.\d+\.\d+ · up .*ready/);
     assert.equal(await operator.text("op-nodes"), "2");
     const first = await join(nodes[0], 7, 5, 3);
@@ -117,7 +109,6 @@ describe("the operator's view of a cluster", () => {
   });
 
   it("shows a drop in the tail with its reason in words, and counts it", async () => {
-    await enter();
     await join(nodes[1], 7, 6);
     assert.match(await operator.text("op-tail-empty"), /No drop and no gap so far/);
     await until("the drop is there", async () => {
@@ -132,7 +123,6 @@ describe("the operator's view of a cluster", () => {
   });
 
   it("filters, pauses and clears the tail", async () => {
-    await enter();
     await join(nodes[0], 7, 6);
     await join(nodes[1], 7, 7);
     const records = () => operator.page.locator("[data-testid=op-record]:visible").allTextContents();
@@ -163,7 +153,6 @@ describe("the operator's view of a cluster", () => {
   });
 
   it("finds a user on both nodes, names how many end, and ends real clients", async () => {
-    await enter();
     const here = await join(nodes[0], 7, 6);
     const there = await join(nodes[1]);
     for (const user of [7, 7, 8]) await there.socketIo(nodes[1].accessToken(user));
@@ -174,11 +163,14 @@ describe("the operator's view of a cluster", () => {
     await operator.test("op-disconnect-one").first().click();
     assert.match(await operator.text("op-confirm-text"), /This ends 1 connection of user 7\. It is in 1 room\./);
     await operator.test("op-confirm-no").click();
+    await operator.test("op-disconnect-one").first().click();
+    await operator.test("op-confirm-yes").click();
+    await operator.says("op-user-status", /^1 connection disconnected\. User 7: 2 Socket\.IO connections/);
     await operator.test("op-disconnect-all").click();
-    assert.match(await operator.text("op-confirm-text"), /the 3 Socket\.IO connections of user 7 and all plain WebSockets of this user/);
+    assert.match(await operator.text("op-confirm-text"), /the 2 Socket\.IO connections of user 7 and all plain WebSockets of this user/);
     await operator.test("op-confirm-reason").fill("a test");
     await operator.test("op-confirm-yes").click();
-    await operator.says("op-user-status", /^4 connections disconnected\. User 7 has no Socket\.IO connection/);
+    await operator.says("op-user-status", /^3 connections disconnected\. User 7 has no Socket\.IO connection/);
     const ended = await until("all of them have ended", async () => {
       const all = [...(await here.all()), ...(await there.all()).slice(0, 2)].map(({ close }) => close);
       return all.every(Boolean) && all;
@@ -187,21 +179,7 @@ describe("the operator's view of a cluster", () => {
     assert.equal((await there.all())[2].close, null, "the other user stays");
   });
 
-  it("ends one connection of a user", async () => {
-    await enter();
-    const page = await join(nodes[1]);
-    for (let count = 0; count < 2; count += 1) await page.socketIo(nodes[1].accessToken(9));
-    await operator.test("op-user").fill("9");
-    await operator.test("op-user-find").click();
-    await operator.says("op-user-status", /User 9: 2 Socket\.IO connections/);
-    await operator.test("op-disconnect-one").first().click();
-    await operator.test("op-confirm-yes").click();
-    await operator.says("op-user-status", /^1 connection disconnected\. User 9: 1 Socket\.IO connection/);
-    await until("one of them has ended", async () => (await page.all()).filter(({ close }) => close).length === 1);
-  });
-
   it("sends a test message to a real Socket.IO client on the other node", async () => {
-    await enter();
     const page = await join(nodes[1]);
     await page.socketIo(nodes[1].accessToken(12));
     await operator.test("op-user").fill("12");
@@ -223,8 +201,24 @@ describe("the operator's view of a cluster", () => {
     await operator.says("op-emit-answer", /^Event sent to 0 connections\.$/);
   });
 
+  it("names a slow client, what waits for it, and ends it", async () => {
+    const slow = await idle(nodes[1].port, `/ws/orders/9/?token=${nodes[1].accessToken(21)}`);
+    try {
+      const event = { type: "order.status", text: "x".repeat(100_000) };
+      // More than the kernel holds of it.
+      for (let round = 0; round < 24; round += 1) await nodes[1].publish("order_9", Array.from({ length: 5 }, () => event));
+      const row = operator.page.locator("[data-testid=op-slow-table] tbody tr");
+      await until("it is there", async () => /user 21.*orders · node2.*MiB/.test(await row.first().textContent({ timeout: 100 })));
+      await row.getByTestId("op-slow-disconnect").click();
+      await operator.test("op-confirm-yes").click();
+      await operator.says("op-user-status", /^1 connection disconnected/);
+      await operator.says("op-slow-section", /nothing waits in an outbox/);
+    } finally {
+      slow.destroy();
+    }
+  });
+
   it("names a node that is alive and does not answer, and shows it again when it does", async () => {
-    await enter();
     await operator.rowSays("op-node-table", "node2", /ready/);
     nodes[1].signal("SIGSTOP");
     try {
@@ -239,7 +233,6 @@ describe("the operator's view of a cluster", () => {
   });
 
   it("shows a lost subscription as a gap, on the charts and in words", async () => {
-    await enter();
     await redis.send("CLIENT KILL TYPE pubsub");
     await operator.record(/gap.*reconnected: The subscription in Redis was lost/);
     const gap = operator.page.locator("[data-testid=op-losses] [data-kind=gap][data-label=reconnected]");
@@ -250,8 +243,13 @@ describe("the operator's view of a cluster", () => {
     await operator.says("op-gaps", /^[1-9]/);
   });
 
+  it("leads back to the sign-in when the token has ended", async () => {
+    await brief.says("op-signin-error", /expired/);
+    assert.ok(await brief.test("op-board").isHidden());
+    await brief.close();
+  });
+
   it("reconnects by itself when its node is restarted, and says so", async () => {
-    await enter();
     await nodes[0].stop();
     await operator.says("op-stream-notice", /The stream of the node is lost .* it reconnects by itself\. The figures are those of/);
     await nodes[0].start();

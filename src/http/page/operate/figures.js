@@ -60,7 +60,8 @@ export class Charts {
     this.#deliveries = chart({ title: "Deliveries", testid: "op-chart-deliveries", unit: "per second", kind: "line", how: "mean", note: "frames to clients" });
     this.#connections = chart({ title: "Connections", testid: "op-chart-connections", unit: "open", kind: "line", stack: true, how: "mean" });
     this.#drops = chart({ title: "Drops by reason", testid: "op-chart-drops", unit: "in 5 s", whole: "in 15 min", kind: "bar", how: "total", empty: "No drop in the last 15 minutes." });
-    this.element = h("div", { class: "charts" }, [this.#events, this.#deliveries, this.#connections, this.#drops].map(({ element }) => element));
+    const heading = h("h2", { class: "visually-hidden" }, "The last 15 minutes");
+    this.element = h("div", { class: "charts" }, heading, [this.#events, this.#deliveries, this.#connections, this.#drops].map(({ element }) => element));
   }
 
   show(state, hue) {

@@ -57,11 +57,12 @@ export class Tail {
       group: group.input, consumer: consumer.input, drops,
       number: h("span", { class: "count", "data-testid": "op-tail-count" }),
       pause: button("Pause", "op-tail-pause", () => this.#togglePause(), { class: "quiet", "aria-pressed": "false" }),
-      list: h("ol", { class: "log", role: "log", "aria-live": "off", "aria-labelledby": "op-tail-title", tabindex: "0", "data-testid": "op-tail" }),
+      list: h("ol"),
       empty: h("p", { class: "empty", "data-testid": "op-tail-empty" }),
       silent: h("p", { class: "notice bad", role: "status", hidden: true, "data-testid": "op-tail-silent" }),
       lost: h("p", { class: "notice", role: "status", "data-testid": "op-tail-lost" }),
     };
+    parts.log = h("div", { class: "log", role: "log", "aria-live": "off", "aria-labelledby": "op-tail-title", tabindex: "0", "data-testid": "op-tail" }, parts.list);
     this.#parts = parts;
     group.input.addEventListener("input", () => {
       clearTimeout(this.#calm);
@@ -74,7 +75,7 @@ export class Tail {
       h("div", { class: "title" }, h("h2", { id: "op-tail-title" }, "Live tail ", parts.number),
         h("div", { class: "row" }, parts.pause, button("Clear", "op-tail-clear", () => this.clear(), { class: "quiet" }))),
       h("div", { class: "filters" }, group.label, consumer.label, h("label", { class: "check" }, drops, "Drops and gaps only")),
-      parts.silent, parts.lost, parts.list, parts.empty,
+      parts.silent, parts.lost, parts.log, parts.empty,
     );
     this.clear();
   }
@@ -200,11 +201,11 @@ export class Tail {
   }
 
   #showCount() {
-    const { list, number, empty, pause, drops } = this.#parts;
+    const { list, log, number, empty, pause, drops } = this.#parts;
     const rows = [...list.children].filter((row) => !row.hidden).length;
     number.textContent = rows ? String(rows) : "";
     empty.hidden = rows > 0;
-    list.hidden = rows === 0;
+    log.hidden = rows === 0;
     empty.textContent = drops.checked
       ? "No drop and no gap so far. This is how it should be. To see every event, switch “Drops and gaps only” off."
       : "Nothing yet. An event that is published to a group with members appears here, with what each node does with it.";
