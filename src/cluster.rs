@@ -36,8 +36,8 @@ use crate::{
 pub use disconnect::{Disconnect, InvalidOrder, Target};
 pub use group_order::read as read_group_order;
 pub use node::{Listening, NodeFacts, NodeId};
-pub use overview::{ConsumerConnections, NodeOverview, RoomMembers, SlowClient};
-pub use query::{Answer, Answers, EmitOrder, NodeStats, Query, Responder, SocketRooms};
+pub use overview::{ConsumerConnections, NodeOverview, NodeStats, RoomMembers, SlowClient};
+pub use query::{Answer, Answers, EmitOrder, Query, Responder, SocketRooms};
 pub use record::Recorded;
 
 /// Connections to Redis for heartbeats and questions.

@@ -1,13 +1,25 @@
-//! What a node says about itself for the operators' page.
+//! What a node says about itself: its figures, and for the operators' page more of them.
 //!
-//! Every field may be missing: a node of another release knows fewer of them, or more.
+//! Every field of an overview may be missing: a node of another release knows fewer of them, or more.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::NodeStats;
 use crate::telemetry::history::Sample;
+
+/// One node in figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStats {
+    /// Open connections.
+    pub connections: u64,
+    /// Users with at least one connection here.
+    pub users: u64,
+    /// The rooms that have a member here, by name.
+    pub rooms: Vec<Arc<str>>,
+    /// Events received since the node started.
+    pub events: u64,
+}
 
 /// One node, with its last samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -132,6 +132,11 @@ pub(super) fn judge_printed(request: &HttpRequest, access: &PublishAccess) -> Op
     Some(judge(request, access)).filter(|judged| *judged != Err(Denied::Key))
 }
 
+/// Whether the node has printed a key.
+pub(super) const fn is_printing(access: &PublishAccess) -> bool {
+    matches!(access, PublishAccess::Printed(_))
+}
+
 /// Whether this is the key that the node printed.
 pub(super) fn is_printed(shown: &str, access: &PublishAccess) -> bool {
     matches!(access, PublishAccess::Printed(key) if is_key(shown, key))

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
-use super::overview::Itself;
+use super::overview::{NAMESPACE, Overviews, PATIENCE};
 use crate::{
     auth::Authenticator,
     cluster::{
@@ -24,23 +24,17 @@ use crate::{
     warn_bounded,
 };
 
-/// How long the worker threads have; the cluster's question waits longer.
-pub(super) const PATIENCE: Duration = Duration::from_millis(800);
-
 /// The same for orders, which wait for Redis.
 const ORDER_PATIENCE: Duration = Duration::from_millis(1600);
 
-/// Prefix of the group that every namespace has; these groups are not rooms.
-pub(super) const NAMESPACE: &str = "namespace.";
-
 /// Answers questions for this node.
 pub struct NodeResponder {
-    pub(super) dispatcher: Arc<Dispatcher>,
-    pub(super) registry: Arc<Registry>,
+    dispatcher: Arc<Dispatcher>,
+    registry: Arc<Registry>,
     consumers: Consumers,
     authenticator: Arc<Authenticator>,
-    pub(super) metrics: Metrics,
-    pub(super) itself: Itself,
+    metrics: Metrics,
+    overviews: Overviews,
 }
 
 impl NodeResponder {
@@ -51,12 +45,12 @@ impl NodeResponder {
         consumers: Consumers,
         authenticator: Arc<Authenticator>,
         metrics: Metrics,
-        itself: Itself,
+        overviews: Overviews,
     ) -> Self {
-        Self { dispatcher, registry, consumers, authenticator, metrics, itself }
+        Self { dispatcher, registry, consumers, authenticator, metrics, overviews }
     }
 
-    pub(super) fn stats(&self) -> NodeStats {
+    fn stats(&self) -> NodeStats {
         let known = self.consumers.now();
         let has_rooms = |id| known.get(id).is_some_and(|consumer| consumer.namespace().is_some());
         let names = self.registry.names(has_rooms);
@@ -188,7 +182,7 @@ impl Responder for NodeResponder {
         Box::pin(async move {
             match query {
                 Query::Stats => Answer::Stats(self.stats()),
-                Query::Overview(samples) => self.overview(samples).await,
+                Query::Overview(samples) => self.overviews.overview(self.stats(), samples).await,
                 Query::UserRooms(user) => self.rooms_of(&user).await,
                 Query::Emit(order) => self.emit(order).await,
                 Query::Regroup(order) => self.regroup(order).await,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{
     answers::NodeResponder,
     layer,
-    overview::Itself,
+    overview::Overviews,
     presence,
     reload::{ReadConfig, Reload, Shared},
 };
@@ -154,7 +154,10 @@ impl Node {
             self.reload.consumers.clone(),
             Arc::clone(&self.reload.authenticator),
             self.metrics.clone(),
-            Itself {
+            Overviews {
+                dispatcher: Arc::clone(&self.dispatcher),
+                registry: Arc::clone(&self.registry),
+                metrics: self.metrics.clone(),
                 name: self.config.cluster.name.as_deref().unwrap_or(self.cluster.id().as_str()).into(),
                 cluster: Arc::downgrade(&self.cluster),
                 draining: self.draining.clone(),

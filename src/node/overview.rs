@@ -6,13 +6,20 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::answers::{NAMESPACE, NodeResponder, PATIENCE};
 use crate::{
-    cluster::{Answer, Cluster, ConsumerConnections, NodeOverview, RoomMembers, SlowClient},
+    cluster::{Answer, Cluster, ConsumerConnections, NodeOverview, NodeStats, RoomMembers, SlowClient},
     event::GroupName,
     http::health::{self, Draining},
+    hub::{Dispatcher, Registry},
+    socket::SlowConnection,
     telemetry::{Metrics, history},
 };
+
+/// How long the worker threads have; the cluster's question waits longer.
+pub const PATIENCE: Duration = Duration::from_millis(800);
+
+/// Prefix of the group that every namespace has; these groups are not rooms.
+pub const NAMESPACE: &str = "namespace.";
 
 /// The rooms that a node names. A room counts for the cluster with the members of those nodes that name it; only the
 /// largest of all are shown, so few of them can be missing somewhere.
@@ -24,8 +31,11 @@ const SLOW: usize = 20;
 /// A sample is taken this long after its step has ended, so that no clock that goes a little wrong takes it twice.
 const AFTER: Duration = Duration::from_millis(5);
 
-/// What a node knows of itself.
-pub struct Itself {
+/// Makes the overviews of this node.
+pub struct Overviews {
+    pub dispatcher: Arc<Dispatcher>,
+    pub registry: Arc<Registry>,
+    pub metrics: Metrics,
     /// Its name in expressions.
     pub name: Arc<str>,
     /// The cluster, which has the responder that has this.
@@ -41,16 +51,15 @@ pub async fn keep_history(metrics: Metrics) {
     }
 }
 
-impl NodeResponder {
+impl Overviews {
     /// The figures of this node in detail, with its last samples.
-    pub(super) async fn overview(&self, samples: usize) -> Answer {
+    pub async fn overview(&self, stats: NodeStats, samples: usize) -> Answer {
         let Some(rooms) = self.largest_rooms().await else {
             return Answer::Failed("a worker thread did not answer in time".to_owned());
         };
-        let Itself { name, cluster, draining } = &self.itself;
-        let (ready, reason) = match cluster.upgrade() {
+        let (ready, reason) = match self.cluster.upgrade() {
             Some(cluster) => {
-                let (ready, _, reason) = health::state(&self.registry, draining, &cluster);
+                let (ready, _, reason) = health::state(&self.registry, &self.draining, &cluster);
                 (ready, reason)
             }
             None => (false, Some("the node is stopping".to_owned())),
@@ -61,8 +70,8 @@ impl NodeResponder {
             connections: open.connections,
         });
         Answer::Overview(Box::new(NodeOverview {
-            stats: self.stats(),
-            name: Arc::clone(name),
+            stats,
+            name: Arc::clone(&self.name),
             version: env!("CARGO_PKG_VERSION").into(),
             ready,
             reason: reason.map(Arc::from),
@@ -99,7 +108,7 @@ impl NodeResponder {
         let mut slow: Vec<_> = found.answers.into_iter().flatten().collect();
         slow.sort_by_key(|one| std::cmp::Reverse(one.waiting));
         slow.truncate(SLOW);
-        let client = |one: crate::socket::SlowConnection| SlowClient {
+        let client = |one: SlowConnection| SlowClient {
             consumer: one.about.consumer.into(),
             user: one.about.user.map(Arc::from),
             socket: one.about.socket.map(Arc::from),

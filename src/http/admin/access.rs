@@ -127,7 +127,8 @@ impl Access {
             None => {}
         }
         // The query is not read: URLs end up in logs.
-        self.admit(self.authenticator.identify_request(&head::of(request)).await).map(drop)
+        let identity = self.authenticator.identify_request(&head::of(request)).await;
+        self.admit(identity, gate.is_some_and(|gate| publish::is_printing(&gate.load()))).map(drop)
     }
 
     /// Checks a token, or a key, that did not come in a request's head; returns when it ends.
@@ -136,7 +137,7 @@ impl Access {
             return Ok(None);
         }
         let identity = self.authenticator.identify(&AuthMethod::Jwt, shown).await;
-        self.admit(identity).map(|identity| identity.expires)
+        self.admit(identity, publish::is_printing(&gate.load())).map(|identity| identity.expires)
     }
 
     /// Checks that the page that opens a socket is one of the node's own, or of an allowed origin.
@@ -144,8 +145,12 @@ impl Access {
         self.authenticator.check_origin(&head::of(request)).map_err(|_| Problem::Foreign)
     }
 
-    fn admit(&self, identity: Result<Identity, AuthError>) -> Result<Identity, Problem> {
+    /// `has_key`: there is a key that would have given access.
+    fn admit(&self, identity: Result<Identity, AuthError>, has_key: bool) -> Result<Identity, Problem> {
         let identity = identity.map_err(|error| match error.retry_after() {
+            Some(_) if has_key && matches!(error, AuthError::Unconfigured(_)) => {
+                Problem::Unauthorized("Send the key that the node printed at its start".to_owned())
+            }
             Some(after) => Problem::Unavailable(error.to_string(), after),
             None if matches!(
                 error,

@@ -81,14 +81,19 @@ pub(in crate::http) struct Overview {
     pub silent: Vec<NodeId>,
     /// The number of users in the cluster.
     pub users: usize,
+    /// The end of the last step, in seconds of Unix time.
+    pub now: u64,
 }
 
 impl Overview {
-    /// The end of the newest step that every node has a sample of, in seconds of Unix time; 0 if no node has one.
+    /// The end of the newest step that every node has a sample of, in seconds of Unix time.
     pub fn end(&self) -> u64 {
         let last = || self.said().filter_map(|said| said.samples.last()).map(|sample| sample.at);
-        let newest = last().max().unwrap_or(0);
-        last().min().unwrap_or(0).max(newest.saturating_sub(PATIENCE))
+        let (Some(oldest), Some(newest)) = (last().min(), last().max()) else {
+            // The nodes have just started: the first sample is that of a later step.
+            return self.now.saturating_sub(STEP);
+        };
+        oldest.max(newest.saturating_sub(PATIENCE))
     }
 
     /// `data`, with the history of the last `steps` steps.

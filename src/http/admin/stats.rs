@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     cluster::{Answer, NodeId, Query},
-    telemetry::history::{STEP, STEPS},
+    telemetry::history::{self, STEP, STEPS},
     warn_bounded,
 };
 
@@ -126,7 +126,7 @@ impl Admin {
         }
         nodes.sort_by(|one, other| one.id.cmp(&other.id));
         silent.sort();
-        Ok(Overview { nodes, silent, users: self.users().await })
+        Ok(Overview { nodes, silent, users: self.users().await, now: history::step_of(SystemTime::now()) })
     }
 
     /// The same with the few samples that a live stream lacks; all streams of this node share an answer.

@@ -14,7 +14,7 @@ fn with(samples: &[Sample]) -> NodeOverview {
 }
 
 fn all(nodes: Vec<NodeSaid>) -> Overview {
-    Overview { nodes, silent: Vec::new(), users: 3 }
+    Overview { nodes, silent: Vec::new(), users: 3, now: 200 }
 }
 
 #[test]
@@ -43,7 +43,8 @@ fn the_newest_step_is_one_that_every_node_has() {
     assert_eq!(one_is_late.end(), 105);
     let one_stands_still = all(vec![node("a", with(&[sample(110, 1, 1)])), node("b", with(&[sample(50, 1, 1)]))]);
     assert_eq!(one_stands_still.end(), 100);
-    assert_eq!(all(Vec::new()).of_last(12)["history"]["events"], json!([]));
+    let starting = &all(vec![node("new", with(&[]))]).of_last(3)["history"];
+    assert_eq!((&starting["end"], &starting["events"]), (&json!(195), &json!([null, null, null])));
 }
 
 #[test]

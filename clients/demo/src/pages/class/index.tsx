@@ -1,0 +1,5 @@
+import type { JSX } from "react";
+
+export function Class(): JSX.Element {
+  return <h1>Class</h1>;
+}

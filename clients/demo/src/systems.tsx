@@ -1,0 +1,88 @@
+// The five systems: one connection each, open on every page.
+
+import type { AnyClient } from "@channelgate/react";
+import { useClient } from "@channelgate/react";
+import { WebSocketProvider as AttendanceProvider } from "@channelgate/react/dashboard";
+import { configure as configureFeed, feedClient } from "@channelgate/react/feed";
+import { configure as configureParking, parkingClient } from "@channelgate/react/parking";
+import { WebSocketProvider as WorkshopProvider } from "@channelgate/react/repair-shop";
+import { configure as configureTracker, trackerClient } from "@channelgate/react/tracker";
+import { createContext, useContext, useEffect, useMemo, type JSX, type ReactNode } from "react";
+
+import { authorizationOf, tokenOf, useSession, type Person } from "./session";
+
+export type SystemId = "visitors" | "parking" | "manager" | "class" | "workshop";
+
+export interface System {
+  readonly id: SystemId;
+  readonly title: string;
+  /** Of `--hue-0` to `--hue-4`. */
+  readonly hue: number;
+  /** What the person sees there. */
+  readonly text: string;
+  readonly protocol: "WebSocket" | "Socket.IO";
+}
+
+export const SYSTEMS: readonly System[] = [
+  { id: "visitors", title: "Visitors", hue: 0, text: "Who comes through the door", protocol: "WebSocket" },
+  { id: "parking", title: "Parking", hue: 1, text: "Six lots, and what happens in them", protocol: "WebSocket" },
+  { id: "manager", title: "Manager", hue: 2, text: "Who has checked in today", protocol: "WebSocket" },
+  { id: "class", title: "Class", hue: 3, text: "A session, its student and its moderator", protocol: "Socket.IO" },
+  { id: "workshop", title: "Workshop", hue: 4, text: "Work orders and the people at them", protocol: "Socket.IO" },
+];
+
+export const systemOf = (id: SystemId): System => SYSTEMS.find((system) => system.id === id)!;
+
+export type Clients = Record<SystemId, AnyClient>;
+
+const ClientsContext = createContext<Clients | null>(null);
+
+/** The clients of all systems, for the shell. */
+export function useClients(): Clients {
+  const clients = useContext(ClientsContext);
+  if (!clients) throw new Error("useClients must be used within Systems");
+  return clients;
+}
+
+configureFeed({ url: "/ws/" });
+
+/** Logs the page's connections out, and in as this person: the presets take a function for the login of before. */
+function configureFor(person: Person): void {
+  configureTracker({ token: null });
+  configureTracker({ token: tokenOf(person) });
+  configureParking({ token: null });
+  configureParking({ token: wsTokenOf(person) });
+}
+
+/** A ws-token from Django, as the parking system has it; the last answer is kept for the page to show. */
+export const wsTokenOf = (person: Person) => async ({ signal }: { signal: AbortSignal }): Promise<string> => {
+  const response = await fetch("/api/user/ws-token/", { signal, cache: "no-store", headers: { Authorization: await authorizationOf(person) } });
+  if (!response.ok) throw new Error(`/api/user/ws-token/: ${response.status}`);
+  const { ws_token } = (await response.json()) as { ws_token: string };
+  return ws_token;
+};
+
+export function Systems({ children }: { children: ReactNode }): JSX.Element {
+  const { person } = useSession();
+  const token = useMemo(() => tokenOf(person), [person]);
+  useEffect(() => {
+    configureFor(person);
+    const release = [feedClient(), parkingClient(), trackerClient()].map((client) => client.acquire());
+    return () => release.forEach((one) => one());
+  }, [person]);
+  // The keys: with a function for a token the providers do not see that it is another person's.
+  return (
+    <AttendanceProvider transport="websocket" token="">
+      <WorkshopProvider key={person.username} token={token}>
+        <Collected>{children}</Collected>
+      </WorkshopProvider>
+    </AttendanceProvider>
+  );
+}
+
+function Collected({ children }: { children: ReactNode }): JSX.Element {
+  const manager = useClient("dashboard");
+  const workshop = useClient("repair-shop");
+  const clients = useMemo<Clients>(() => ({ visitors: feedClient(), parking: parkingClient(), class: trackerClient(), manager, workshop }), [manager, workshop]);
+  return <ClientsContext.Provider value={clients}>{children}</ClientsContext.Provider>;
+}
