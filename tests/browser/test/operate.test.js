@@ -1,13 +1,18 @@
 // The operator's view of a cluster: two nodes, a Redis, real clients, a real Chromium.
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join as path } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { Gate } from "../support/gate.js";
 import { launch } from "../support/live.js";
 import { Clients, idle, Operator } from "../support/operate.js";
+import { reduced } from "../support/png.js";
 import { startRedis } from "../support/redis.js";
+import { traffic } from "../support/traffic.js";
 import { until } from "../support/until.js";
 
 const ENVIRONMENT = {
@@ -20,7 +25,12 @@ const ENVIRONMENT = {
   CHANNELGATE__SOCKET__OUTBOX: "67108864",
 };
 
+/** With SCREENSHOTS=1 the photographs are those of the documents, after a quarter of an hour of traffic; otherwise they are thrown away. */
+const kept = process.env.SCREENSHOTS === "1" && fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+
 describe("the operator's view of a cluster", () => {
+  let photographs;
+  let photographed = false;
   let redis;
   let nodes = [];
   let browser;
@@ -31,6 +41,7 @@ describe("the operator's view of a cluster", () => {
   const clients = [];
 
   before(async () => {
+    photographs = kept || (await mkdtemp(path(tmpdir(), "channelgate-page-")));
     redis = await startRedis();
     const start = (name) => Gate.start({ environment: { ...ENVIRONMENT, REDIS_URL: redis.url, CHANNELGATE__CLUSTER__NAME: name } });
     nodes = await Promise.all(["node1", "node2"].map(start));
@@ -42,6 +53,7 @@ describe("the operator's view of a cluster", () => {
     await browser?.close();
     await Promise.all(nodes.map((node) => node.stop()));
     await redis?.stop();
+    if (photographs && !kept) await rm(photographs, { recursive: true });
   });
   afterEach(async () => {
     await Promise.all(clients.splice(0).map((page) => page.close()));
@@ -242,6 +254,34 @@ describe("the operator's view of a cluster", () => {
     }
     await operator.says("op-gaps", /^[1-9]/);
   });
+
+  for (const { width, height, scale } of [{ width: 1280, height: 1240, scale: 1.5 }, { width: 390, height: 1500, scale: 2 }]) {
+    for (const colorScheme of ["light", "dark"]) {
+      it(`is photographed at ${width} px in ${colorScheme}, small enough for the documents`, async () => {
+        if (kept && !photographed) await traffic(nodes, redis, browser, 13 * 60);
+        photographed = true;
+        await Promise.all(nodes.map((node) => join(node, 7, 12, 3)));
+        const picture = await Operator.open(browser, nodes[0], { viewport: { width, height }, colorScheme, deviceScaleFactor: scale, reducedMotion: "reduce" });
+        await picture.enter(admin);
+        await picture.test("op-tail-drops").uncheck();
+        await until("the tail has records", async () => {
+          await nodes[1].publish("order_12", [{ type: "order.status" }, { type: "order.unknown" }]);
+          return (await picture.test("op-record").count()) > 12;
+        });
+        await until("the connections are counted", async () => Number(await picture.text("op-connections")) >= 6);
+        await picture.page.evaluate(() => {
+          document.activeElement.blur();
+          scrollTo(0, 0);
+        });
+        await picture.page.mouse.move(0, 0);
+        const png = reduced(await picture.page.screenshot());
+        await writeFile(path(photographs, `operate-${width}-${colorScheme}.png`), png);
+        assert.ok(png.length < 250_000, `${png.length} bytes`);
+        await picture.close();
+        assert.deepEqual(picture.problems, [], "the browser complained");
+      });
+    }
+  }
 
   it("leads back to the sign-in when the token has ended", async () => {
     await brief.says("op-signin-error", /expired/);

@@ -131,7 +131,7 @@ export class Chart {
     const isEmpty = this.#series.every(({ values }) => values.every((value) => !value));
     empty.hidden = !isEmpty || !this.#options.empty;
     empty.textContent = this.#options.empty ?? "";
-    legend.hidden = this.#series.length < 2 && !this.#bars;
+    legend.hidden = this.#series.length < 2 && (!this.#bars || isEmpty);
     plot.setAttribute("aria-valuemin", 0);
     plot.setAttribute("aria-valuemax", STEPS - 1);
     this.#read();

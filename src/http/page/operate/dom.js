@@ -32,7 +32,7 @@ export function field(text, testid, attributes, tag = "input") {
 
 /** A bar whose length is a share of the largest; what it says stands beside it in digits. */
 export const bar = (share) =>
-  svg("svg", { class: "bar", "aria-hidden": "true" }, svg("rect", { width: "100%", height: "100%", class: "track" }), svg("rect", { width: `${Math.max(1, share * 100).toFixed(1)}%`, height: "100%" }));
+  svg("svg", { class: "bar", "aria-hidden": "true" }, svg("rect", { width: "100%", height: "100%", class: "track" }), svg("rect", { width: `${(share > 0 ? Math.max(1, share * 100) : 0).toFixed(1)}%`, height: "100%" }));
 
 /**
  * A table that becomes cards where the window is narrow. Roles are named, because `display: block` takes them away.

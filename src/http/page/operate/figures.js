@@ -32,8 +32,8 @@ export class Figures {
     const figures = [
       ["nodes", ready === all ? count(all) : `${ready} of ${all}`, ready === all ? all === 1 ? "node" : "nodes" : "nodes ready", ready !== all],
       ["connections", count(state.connections), "connections"],
-      ["users", count(state.users), "users"],
-      ["rooms", count(state.rooms), "rooms"],
+      ["users", count(state.users), "users present"],
+      ["rooms", count(state.rooms), "Socket.IO rooms"],
       ["events", now(history?.events), "events/s"],
       ["deliveries", now(history?.deliveries), "deliveries/s"],
       ["drops", count(wrong.drops), "drops in 15 min"],

@@ -2,23 +2,23 @@
 
 import { sparkline } from "./chart.js";
 import { Table, h } from "./dom.js";
-import { count, listed, since } from "./format.js";
-import { STEPS } from "./model.js";
+import { count, listed, rate, since } from "./format.js";
+import { STEPS, latest } from "./model.js";
 
 const NONE = Array.from({ length: STEPS }, () => null);
 
 export class Nodes {
   #hue = new Map();
   #series = new Map();
+  #step = 1;
   #silent = h("p", { class: "notice bad", role: "status", "data-testid": "op-silent" });
   #hint = h("p", { class: "hint", "data-testid": "op-nodes-hint" });
   #table = new Table("The nodes of the cluster", "op-node-table", [
     { title: "Node", head: true, of: (node) => this.#name(node) },
     { title: "State", of: (node) => readiness(node) },
-    { title: "Connections", numeric: true, of: (node) => known(node, node.connections) },
-    { title: "Users", numeric: true, of: (node) => known(node, node.users) },
-    { title: "Rooms", numeric: true, of: (node) => known(node, node.rooms) },
-    { title: "Events", numeric: true, of: (node) => !node.silent && sparkline(this.#series.get(node.node) ?? NONE, this.#hue.get(node.node) ?? 0) },
+    { title: "Connections", numeric: true, of: (node) => !node.silent && count(node.connections) },
+    { title: "Events/s", numeric: true, of: (node) => !node.silent && rate((latest(this.#events(node)) ?? 0) / this.#step) },
+    { title: "15 minutes", numeric: true, of: (node) => !node.silent && sparkline(this.#events(node), this.#hue.get(node.node) ?? 0) },
   ]);
   element = h(
     "section", { class: "panel part-of", "aria-labelledby": "op-nodes-title", id: "op-nodes-section" },
@@ -27,6 +27,7 @@ export class Nodes {
 
   show(state, hue) {
     this.#hue = hue;
+    this.#step = state.history?.step ?? 1;
     this.#series = new Map((state.history?.perNode ?? []).map(({ node, events }) => [node, events]));
     const name = (node) => state.names[node] ?? node;
     const answered = new Set(state.perNode.map(({ node }) => node));
@@ -47,6 +48,10 @@ export class Nodes {
       : all.length === 1 ? "One node only: another one that reads the same Redis appears here by itself." : versions.length ? `all of version ${versions[0]}` : "";
   }
 
+  #events({ node }) {
+    return this.#series.get(node) ?? NONE;
+  }
+
   #name(node) {
     const facts = [node.version, node.started && `up ${since(node.started, Date.now() / 1000)}`, node.address].filter(Boolean).join(" · ");
     return h("span", { class: "with-swatch" },
@@ -54,9 +59,6 @@ export class Nodes {
       h("span", { class: "named" }, h("span", { class: "name" }, node.name ?? node.node), h("span", { class: "facts-of" }, facts || node.node)));
   }
 }
-
-/** A figure of a node; of one that does not answer nothing is known. */
-const known = (node, figure) => (node.silent ? undefined : count(figure));
 
 function readiness({ silent, ready, reason }) {
   if (silent) return h("span", { class: "state bad" }, "silent");
