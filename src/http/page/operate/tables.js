@@ -76,7 +76,7 @@ export class Tables {
       key: ({ node, socket, consumer, user }) => `${node} ${socket ?? ""} ${consumer} ${user ?? ""}`,
       columns: [
         { title: "Client", head: true, of: ({ user, socket, consumer, node }) => h("span", { class: "named" },
-          user === null || user === undefined ? h("span", { class: "name" }, "anonymous") : button(`user ${user}`, "op-slow-user", () => chooseUser(String(user)), { class: "link" }),
+          user === null || user === undefined ? h("span", { class: "name" }, "a client") : button(`user ${user}`, "op-slow-user", () => chooseUser(String(user)), { class: "link" }),
           h("span", { class: "facts-of" }, [consumer, this.#names[node] ?? node, socket].filter(Boolean).join(" · "))) },
         { title: "Share", share: true, of: ({ waiting }) => bar(waiting / this.#most.slow) },
         { title: "Waiting", numeric: true, of: ({ waiting }) => formatBytes(waiting) },
