@@ -4,7 +4,7 @@
 //! with a body that goes on after the answer; on this server the socket leaves actix-http instead (decision 0001), so its
 //! two halves become the body of the request and the reader of the answer.
 
-use std::{io, pin::pin, time::Duration};
+use std::{future::poll_fn, io, pin::pin, time::Duration};
 
 use actix_web::{
     FromRequest as _, HttpRequest, HttpResponse,
@@ -16,7 +16,6 @@ use actix_web::{
 use actix_ws::{AggregatedMessageStream, Session};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
-use std::future::poll_fn;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, tcp::OwnedReadHalf},
@@ -116,4 +115,66 @@ async fn write(socket: &mut (impl tokio::io::AsyncWrite + Unpin), mut piece: Byt
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::BodyStream;
+    use tokio::{net::TcpListener, sync::watch};
+
+    use super::*;
+
+    /// Both ends of a connection: the page's, and the node's.
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let page = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (page, listener.accept().await.unwrap().0)
+    }
+
+    fn carrier(frames: impl stream::Stream<Item = Bytes> + 'static) -> (Carrier, oneshot::Receiver<Readable>) {
+        let (give, taken) = oneshot::channel();
+        let frames = BodyStream::new(frames.map(Ok::<_, io::Error>).boxed_local());
+        (Carrier { give, frames: BoxBody::new(frames) }, taken)
+    }
+
+    fn no_drain() -> (watch::Sender<Option<Duration>>, Drain) {
+        watch::channel(None)
+    }
+
+    #[actix_web::test]
+    async fn bytes_are_carried_both_ways_from_the_first_one_on() {
+        let (mut page, node) = pair().await;
+        let (carrier, taken) = carrier(stream::iter(["a", "b"]).map(|text| Bytes::from_static(text.as_bytes())));
+        let (_begin, drain) = no_drain();
+        let carried = actix_rt::spawn(carrier.carry(node, BytesMut::from("early "), drain));
+        page.write_all(b"late").await.unwrap();
+        page.shutdown().await.unwrap();
+        let arrived: Vec<Bytes> = read(taken).map(|piece| piece.unwrap()).collect().await;
+        assert_eq!(arrived.concat(), b"early late");
+        let mut text = String::new();
+        page.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "ab");
+        carried.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_does_not_read_is_given_up() {
+        let (_page, node) = pair().await;
+        let (carrier, _taken) = carrier(stream::repeat(Bytes::from(vec![0; 1 << 20])));
+        let (_begin, drain) = no_drain();
+        let began = tokio::time::Instant::now();
+        carrier.carry(node, BytesMut::new(), drain).await;
+        assert!(began.elapsed() >= WRITE_DEADLINE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_does_not_outlast_the_drain() {
+        let (_page, node) = pair().await;
+        let (carrier, _taken) = carrier(stream::pending());
+        let (begin, drain) = no_drain();
+        begin.send(Some(Duration::from_secs(3))).unwrap();
+        let began = tokio::time::Instant::now();
+        carrier.carry(node, BytesMut::new(), drain).await;
+        assert!((5..7).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    }
 }
