@@ -52,6 +52,20 @@ describe("the look of the operator's view", () => {
     await operator.test("op-emit-send").click();
   }
 
+  /** How many watchers of the tail the node has. */
+  async function watchers() {
+    const text = await (await fetch(`${gate.url}metrics`)).text();
+    return Number(/^channelgate_tail_watchers (\d+)/m.exec(text)[1]);
+  }
+
+  /** A headless page is never in the background, so it is made to say so, as a browser would. */
+  async function see(operator, state) {
+    await operator.page.evaluate((value) => {
+      Object.defineProperty(document, "visibilityState", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, state);
+  }
+
   async function closed(operator) {
     await operator.close();
     assert.deepEqual(operator.problems, [], "the browser complained");
@@ -65,8 +79,14 @@ describe("the look of the operator's view", () => {
     await operator.test("view-try").click();
     await operator.test("try-everything").waitFor();
     assert.ok(await operator.test("op-board").isHidden());
+    await until("nobody watches", async () => (await watchers()) === 0);
     await operator.test("view-operate").click();
     await operator.says("op-stream", /^Live/);
+    await until("the tail goes on", async () => (await watchers()) === 1);
+    await see(operator, "hidden");
+    await until("a page in the background watches nothing", async () => (await watchers()) === 0);
+    await see(operator, "visible");
+    await until("the tail goes on", async () => (await watchers()) === 1);
     await operator.test("op-signout").click();
     assert.match(await operator.text("op-signin"), /made a key at its start.*#key=/s);
     await operator.signIn("another");
