@@ -322,10 +322,14 @@ impl Authenticator {
         format!("{} realm=\"api\"", header.scheme)
     }
 
-    /// The header that shows this access token to [`Self::identify_request`]: its name and its value.
-    pub fn header_of(&self, token: &str) -> (String, String) {
-        let header = self.keys.load().token_headers().into_iter().next().unwrap_or_default();
-        header.written(token)
+    /// What this node shows to another one; `None` if the nodes share no secret.
+    pub fn ticket_for(&self, node: &str) -> Option<String> {
+        self.keys.load().node_tickets.issue(node, SystemTime::now())
+    }
+
+    /// Whether another node shows a ticket for this one.
+    pub fn accepts_ticket(&self, ticket: &str, node: &str) -> bool {
+        self.keys.load().node_tickets.accepts(ticket, node, SystemTime::now())
     }
 
     /// Issues a ws-token for the user of an access token in a request's headers.

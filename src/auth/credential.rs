@@ -87,12 +87,6 @@ impl TokenSource {
 }
 
 impl TokenHeader {
-    /// The header that has this token, as [`Self::read`] reads it: its name and its value.
-    pub fn written(&self, token: &str) -> (String, String) {
-        let name = self.name.clone().unwrap_or_else(|| "authorization".to_owned());
-        (name, format!("{} {token}", self.scheme))
-    }
-
     /// What this header of a request has.
     pub fn read<'a>(&self, head: &RequestHead<'a>) -> Authorization<'a> {
         let value = match self.name.as_deref() {

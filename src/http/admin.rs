@@ -41,6 +41,9 @@ use crate::{
 /// How long the other nodes have to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The header with which a node shows that it is one.
+pub(super) const TICKET: &str = "x-channelgate-ticket";
+
 /// When a retry makes sense while Redis is unreachable.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -78,9 +81,10 @@ impl Admin {
         Self(Arc::new(Shared { access, cluster, presence, users, recent, streams, body }))
     }
 
-    /// Whether a request has access.
-    pub(super) async fn allows(&self, request: &HttpRequest) -> bool {
-        self.0.access.check(request).await.is_ok()
+    /// Whether another node of the cluster asks, for one of its operators.
+    pub(super) fn is_asked_by_a_node(&self, request: &HttpRequest) -> bool {
+        let ticket = request.headers().get(TICKET).and_then(|value| value.to_str().ok());
+        ticket.is_some_and(|ticket| self.0.access.authenticator().accepts_ticket(ticket, self.0.cluster.id().as_str()))
     }
 
     async fn users(&self) -> usize {

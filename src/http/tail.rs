@@ -1,5 +1,5 @@
-//! `GET /api/tail`: what happens to events, live, as JSON lines while the client reads. It needs the publish key, or the
-//! rights of the admin API, which do not show the content of events.
+//! `GET /api/tail`: what happens to events, live, as JSON lines while the client reads. It needs the publish key, or
+//! comes from another node, which does not see the content of events.
 //!
 //! `?group=` and `?consumer=` name a group or a consumer, once or several times; `?drops=1` shows only what was lost;
 //! `?connection=` shows only the calls of a connection; `?payload=1` includes the content of events. The stream ends when
@@ -45,7 +45,7 @@ pub(super) async fn tail(
     let refusal = publish::refusal(&request, &access.load());
     let has_key = refusal.is_none();
     if let Some(refusal) = refusal
-        && !admin.allows(&request).await
+        && !admin.is_asked_by_a_node(&request)
     {
         return refusal;
     }

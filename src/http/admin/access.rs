@@ -114,7 +114,7 @@ impl Access {
     }
 
     /// Checks tokens.
-    pub fn authenticator(&self) -> &Authenticator {
+    pub const fn authenticator(&self) -> &Arc<Authenticator> {
         &self.authenticator
     }
 

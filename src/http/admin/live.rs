@@ -206,7 +206,7 @@ impl Stream {
         let mut next = Box::pin(next_step());
         loop {
             tokio::select! {
-                text = receive(&mut self.session, messages) => self.wanted(&text?, shown).await?,
+                text = receive(&mut self.session, messages) => self.wanted(&text?).await?,
                 texts = records(&mut self.feed) => {
                     for text in texts {
                         self.session.text(text).await?;
@@ -251,14 +251,14 @@ impl Stream {
     }
 
     /// The page wants other records of the tail, or none.
-    async fn wanted(&mut self, text: &str, shown: &str) -> Result<(), Gone> {
+    async fn wanted(&mut self, text: &str) -> Result<(), Gone> {
         match message::tail(text) {
             Ok(Some(filter)) => {
-                let credential = self.admin.0.access.authenticator().header_of(shown);
+                let authenticator = Arc::clone(self.admin.0.access.authenticator());
                 let here = self.admin.0.cluster.id().clone();
                 // The one before ends first: there is a limit of watchers.
                 self.feed = None;
-                self.feed = Some(Feed::new(filter, credential, here, &self.metrics.tail));
+                self.feed = Some(Feed::new(filter, authenticator, here, &self.metrics.tail));
                 self.follow().await;
                 Ok(())
             }

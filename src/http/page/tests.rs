@@ -139,8 +139,8 @@ fn resolved(path: &str, import: &str) -> String {
     }
 }
 
-#[test]
-fn the_operators_view_has_words_for_every_reason_and_outcome() {
+#[actix_web::test]
+async fn the_operators_view_has_words_for_every_reason_and_outcome() {
     let words = include_str!("operate/words.js");
     let of = |list: &str| {
         let start = words.find(&format!("export const {list} = {{")).unwrap();
@@ -148,10 +148,12 @@ fn the_operators_view_has_words_for_every_reason_and_outcome() {
     };
     let drops: Vec<&str> = DropReason::ALL.iter().map(|reason| reason.label()).collect();
     let gaps: Vec<&str> = GapReason::ALL.iter().map(|reason| reason.label()).collect();
-    let lists = [("DROPS", &*drops), ("GAPS", &gaps), ("BRIDGE", label::BRIDGE_OUTCOMES), ("BACKEND", label::BACKEND_CALLS)];
+    let lists =
+        [("DROPS", &*drops), ("GAPS", &gaps), ("BRIDGE", label::BRIDGE_OUTCOMES), ("BACKEND", label::BACKEND_CALLS)];
     for (list, labels) in lists {
         for label in labels {
-            let is_named = [format!("\n  {label}: ["), format!("\n  \"{label}\": [")].iter().any(|key| of(list).contains(key));
+            let is_named =
+                [format!("\n  {label}: ["), format!("\n  \"{label}\": [")].iter().any(|key| of(list).contains(key));
             assert!(is_named, "{list} has no words for {label}");
         }
         assert_eq!(of(list).matches("\n  ").count(), labels.len(), "{list} has words for what is not there");

@@ -1,5 +1,5 @@
-//! The records of the tail for one live stream: those of this node, and those of every other one, over HTTP and with the
-//! stream's own credential (decision 0046).
+//! The records of the tail for one live stream: those of this node, and those of every other one, over HTTP and with a ticket
+//! of this node (decision 0046).
 //!
 //! In: a filter, and the live nodes from time to time. Out: records, at most [`WAITING`] at once. It never waits for the
 //! page: a record that finds no room is counted instead.
@@ -24,7 +24,9 @@ use tokio::{
 };
 use url::Url;
 
+use super::super::TICKET;
 use crate::{
+    auth::Authenticator,
     backend::{http_client, unix_client},
     cluster::{NodeFacts, NodeId},
     telemetry::tail::{Tail, TailFilter, TailWatcher},
@@ -68,7 +70,7 @@ struct Shared {
 /// The records of all nodes.
 pub struct Feed {
     filter: TailFilter,
-    credential: (String, String),
+    authenticator: Arc<Authenticator>,
     here: NodeId,
     shared: Arc<Shared>,
     records: mpsc::Receiver<String>,
@@ -77,8 +79,8 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Follows this node; the others follow with [`Self::follow`]. `credential` is the header that opens their tails.
-    pub fn new(filter: TailFilter, credential: (String, String), here: NodeId, tail: &Tail) -> Self {
+    /// Follows this node; the others follow with [`Self::follow`]. The authenticator makes the tickets for them.
+    pub fn new(filter: TailFilter, authenticator: Arc<Authenticator>, here: NodeId, tail: &Tail) -> Self {
         let (sender, records) = mpsc::channel(WAITING);
         let shared = Arc::new(Shared {
             records: sender,
@@ -94,7 +96,7 @@ impl Feed {
             }
             None => shared.set(&here, State::Silent),
         }
-        Self { filter, credential, here, shared, records, sources, told: Vec::new() }
+        Self { filter, authenticator, here, shared, records, sources, told: Vec::new() }
     }
 
     /// These nodes are alive: each that is new is followed, and each that has gone is not any more.
@@ -115,7 +117,7 @@ impl Feed {
                     node: id.clone(),
                     address: Arc::clone(&facts.address),
                     query: query(&self.filter),
-                    credential: self.credential.clone(),
+                    authenticator: Arc::clone(&self.authenticator),
                     shared: Arc::clone(&self.shared),
                 };
                 self.sources.insert(id.clone(), actix_rt::spawn(source.run()));
@@ -211,7 +213,7 @@ struct Remote {
     node: NodeId,
     address: Arc<str>,
     query: String,
-    credential: (String, String),
+    authenticator: Arc<Authenticator>,
     shared: Arc<Shared>,
 }
 
@@ -232,8 +234,8 @@ impl Remote {
         let (client, host) = client(&self.address)?;
         let mut url = Url::parse(&format!("http://{host}/api/tail")).ok()?;
         url.set_query(Some(&self.query));
-        let (name, value) = &self.credential;
-        let sent = client.get(url).header(name, value).send();
+        let ticket = self.authenticator.ticket_for(self.node.as_str())?;
+        let sent = client.get(url).header(TICKET, ticket).send();
         let response = timeout(DEADLINE, sent).await.ok()?;
         let response = response.inspect_err(|error| log::debug!("the tail of {}: {error}", self.node)).ok()?;
         response.status().is_success().then_some(response)
