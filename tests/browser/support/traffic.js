@@ -5,6 +5,9 @@ import { Clients } from "./operate.js";
 const ORDERS = Array.from({ length: 16 }, (_, index) => 10 + index);
 const pause = (ms) => new Promise((resolve) => void setTimeout(resolve, ms));
 
+/** The type of an event: some come too often, few have no handler or lack what theirs needs. */
+const kind = (chance) => (chance < 0.01 ? "order.unknown" : chance < 0.015 ? "order.note" : chance < 0.03 ? "order.tick" : "order.status");
+
 /** Lasts so many seconds; the clients end with it, except those that stay until the browser ends. */
 export async function traffic(nodes, redis, browser, seconds) {
   const pages = [];
@@ -23,10 +26,9 @@ export async function traffic(nodes, redis, browser, seconds) {
     const at = (performance.now() - begin) / 1000;
     // Two waves, and a rush in the middle.
     const rate = 3 + 2 * Math.sin(at / 70) + Math.sin(at / 17) + (at > seconds * 0.55 && at < seconds * 0.62 ? 6 : 0);
-    const events = Array.from({ length: Math.max(1, Math.round(rate + Math.random())) }, () => ({
-      group: `order_${ORDERS[Math.floor(Math.random() * ORDERS.length)]}`, type: Math.random() < 0.01 ? "order.unknown" : "order.status",
-    }));
-    for (const { group, type } of events) await nodes[0].publish(group, { type, status: "paid" });
+    for (let count = Math.max(1, Math.round(rate + Math.random())); count > 0; count -= 1) {
+      await nodes[0].publish(`order_${ORDERS[Math.floor(Math.random() * ORDERS.length)]}`, { type: kind(Math.random()), status: "paid" });
+    }
     if (tick % 60 === 0) await pages[1].plain(`/ws/orders/12/?token=${nodes[1].accessToken(300)}`);
     if (at > seconds * 0.6 && !isCut) {
       isCut = true;

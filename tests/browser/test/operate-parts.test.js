@@ -97,6 +97,10 @@ describe("what is made of samples", () => {
     assert.deepEqual(model.ranked(labels, 3).at(-1), { name: "other", values: [1, 1], total: 2 });
   });
 
+  it("takes the largest of copies, not their sum", () => {
+    assert.deepEqual([[3, null, 5], [null], [], [0, null]].map(model.largest), [5, null, null, 0]);
+  });
+
   it("finds the gaps of all reasons by time", () => {
     const found = model.gaps({ gaps: { capacity: [0, 1, 0], reconnected: [0, 2, 1] } });
     assert.deepEqual(found, [{ index: 1, reasons: { capacity: 1, reconnected: 2 } }, { index: 2, reasons: { reconnected: 1 } }]);

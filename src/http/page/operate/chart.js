@@ -3,12 +3,14 @@
 
 import { h, svg } from "./dom.js";
 import { clock, rate, short } from "./format.js";
-import { STEPS, latest, mean, minutes, timeAt, total } from "./model.js";
+import { STEPS, largest, latest, mean, minutes, timeAt, total } from "./model.js";
 import { areaPath, barPath, linePath, linear, niceTop, stacked, timeTicks } from "./scale.js";
 
 const HEIGHT = 148;
 const ABOVE = 14;
 const BELOW = 20;
+/** Lines that lie on each other, and lines whose colours a person cannot tell apart, still differ. */
+const DASHES = ["none", "7 5", "2 5", "11 4 2 4", "4 4", "1 4"];
 
 /** The time that is looked at: the index of a step, or null for now. */
 export class Cursor extends EventTarget {
@@ -34,7 +36,7 @@ export class Chart {
 
   /**
    * `title`; `unit` after a value; `kind`: "line" or "bar"; `how`: whether a minute's values are a "mean" or a "total";
-   * `whole`: the unit of the total of 15 minutes, which is shown instead of the last value; `empty`: what is said without any value above 0.
+   * `copies`: series are copies of the same, of which the largest counts; `whole`: the unit of the total of 15 minutes, which is shown instead of the last value; `empty`: what is said without any value above 0.
    */
   constructor(options, cursor) {
     this.#options = options;
@@ -122,7 +124,7 @@ export class Chart {
       if (this.#bars) drawn.push(svg("path", { class: `mark hue-${hue}`, d: barPath(lower, upper, this.#x, y, Math.max(1, step * 0.82)) }));
       else {
         if (this.#options.stack || layers.length === 1) drawn.push(svg("path", { class: `area hue-${hue}`, d: areaPath(lower, upper, this.#x, y) }));
-        drawn.push(svg("path", { class: `line hue-${hue}`, d: linePath(upper, this.#x, y) }));
+        drawn.push(svg("path", { class: `line hue-${hue}`, "stroke-dasharray": DASHES[number % DASHES.length], d: linePath(upper, this.#x, y) }));
       }
     });
     drawn.push(svg("line", { class: "cursor", y1: ABOVE - 6, y2: HEIGHT - BELOW }));
@@ -147,7 +149,7 @@ export class Chart {
     const at = index ?? STEPS - 1;
     const now = ({ values }) => (whole ? total(values) : (latest(values) ?? null));
     const values = this.#series.map((one) => (index === null ? now(one) : one.values[index]));
-    const shown = values.every((one) => one === null) ? null : total(values);
+    const shown = values.every((one) => one === null) ? null : (this.#options.copies ? largest : total)(values);
     const when = clock(timeAt(this.#history, at));
     const mark = this.#marks.find((one) => one.index === index);
     const gap = mark ? `gap: ${Object.keys(mark.reasons).join(", ")}` : "";

@@ -3,7 +3,7 @@
 import { Chart, Cursor } from "./chart.js";
 import { h } from "./dom.js";
 import { count, rate } from "./format.js";
-import { gaps, latest, perSecond, ranked, sum } from "./model.js";
+import { gaps, largest, latest, perSecond, ranked, sum } from "./model.js";
 
 /** Colours that tell series apart; a further one is grey. */
 export const HUES = 6;
@@ -26,6 +26,8 @@ export class Figures {
     const { history } = state;
     const lost = (labels) => sum(Object.values(labels ?? {}).map(sum));
     const now = (values) => (history ? rate((latest(values) ?? 0) / history.step) : "–");
+    // Each node has its own copy of an event, so the copies are not added up.
+    const received = history ? rate((largest(history.perNode.map(({ events }) => latest(events) ?? null)) ?? 0) / history.step) : "–";
     const ready = state.perNode.filter((node) => node.ready !== false).length;
     const all = state.nodes;
     const wrong = { drops: lost(history?.drops), gaps: lost(history?.gaps) };
@@ -34,7 +36,7 @@ export class Figures {
       ["connections", count(state.connections), "connections"],
       ["users", count(state.users), "users present"],
       ["rooms", count(state.rooms), "Socket.IO rooms"],
-      ["events", now(history?.events), "events/s"],
+      ["events", received, "events/s"],
       ["deliveries", now(history?.deliveries), "deliveries/s"],
       ["drops", count(wrong.drops), "drops in 15 min"],
       ["gaps", count(wrong.gaps), "gaps in 15 min", wrong.gaps > 0],
@@ -56,7 +58,7 @@ export class Charts {
   constructor() {
     const cursor = new Cursor();
     const chart = (options) => new Chart(options, cursor);
-    this.#events = chart({ title: "Events received", testid: "op-chart-events", unit: "per second", kind: "line", how: "mean", note: "each node counts its copy" });
+    this.#events = chart({ title: "Events received", testid: "op-chart-events", unit: "per second", kind: "line", copies: true, how: "mean", note: "each node counts its copy" });
     this.#deliveries = chart({ title: "Deliveries", testid: "op-chart-deliveries", unit: "per second", kind: "line", how: "mean", note: "frames to clients" });
     this.#connections = chart({ title: "Connections", testid: "op-chart-connections", unit: "open", kind: "line", stack: true, how: "mean" });
     this.#drops = chart({ title: "Drops by reason", testid: "op-chart-drops", unit: "in 5 s", whole: "in 15 min", kind: "bar", how: "total", empty: "No drop in the last 15 minutes." });
@@ -71,10 +73,11 @@ export class Charts {
     const nodes = [...history.perNode].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
     const perNode = (of, whole) => {
       const several = nodes.length > 1 && nodes.length <= LINES;
-      return several ? nodes.map((node) => ({ name: node.name, hue: hue.get(node.node), values: of(node) })) : [{ name: "all nodes", hue: 0, values: whole }];
+      return several ? nodes.map((node) => ({ name: node.name, hue: hue.get(node.node), values: of(node) })) : [{ name: nodes.length > LINES ? "all nodes" : "the node", hue: 0, values: whole }];
     };
     const rates = (values) => perSecond(values, history.step);
-    this.#events.show(history, perNode((node) => rates(node.events), rates(history.events)), marks);
+    const most = history.events.map((_, index) => largest(nodes.map(({ events }) => events[index])));
+    this.#events.show(history, perNode((node) => rates(node.events), rates(most)), marks);
     this.#deliveries.show(history, [{ name: "all nodes", hue: 0, values: rates(history.deliveries) }], marks);
     this.#connections.show(history, perNode((node) => node.connections, history.connections), marks);
     // Without a drop there is still a line of zeros: the axis and the gaps are there.

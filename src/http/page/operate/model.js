@@ -66,6 +66,9 @@ export function joined(older, newer) {
 /** The sum of the values that are there. */
 export const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
 
+/** The largest of the values that are there; null if there is none. */
+export const largest = (values) => values.reduce((most, value) => (value === null || (most !== null && value <= most) ? most : value), null);
+
 /** The last value that is there; undefined if there is none. */
 export const latest = (values) => values?.findLast((value) => value !== null && value !== undefined);
 
