@@ -124,7 +124,7 @@ export class Chart {
       if (this.#bars) drawn.push(svg("path", { class: `mark hue-${hue}`, d: barPath(lower, upper, this.#x, y, Math.max(1, step * 0.82)) }));
       else {
         if (this.#options.stack || layers.length === 1) drawn.push(svg("path", { class: `area hue-${hue}`, d: areaPath(lower, upper, this.#x, y) }));
-        drawn.push(svg("path", { class: `line hue-${hue}`, "stroke-dasharray": DASHES[number % DASHES.length], d: linePath(upper, this.#x, y) }));
+        drawn.push(svg("path", { class: `line hue-${hue}`, "stroke-dasharray": this.#options.stack ? "none" : DASHES[number % DASHES.length], d: linePath(upper, this.#x, y) }));
       }
     });
     drawn.push(svg("line", { class: "cursor", y1: ABOVE - 6, y2: HEIGHT - BELOW }));
