@@ -42,7 +42,7 @@ async function start() {
   const authorization = () => panel.authorization;
   node.consumers.forEach((consumer, index) => addCard(consumer, { node, authorization, hue: index % HUES }));
   panel.start(cards, node.publish);
-  const views = new Views({ isEmbedded: node.layer === "embedded", key: () => panel.key });
+  const views = new Views({ hasPrinted: node.printed, key: () => panel.key });
   const arrive = () => {
     takeKey();
     views.show();

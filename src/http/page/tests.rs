@@ -242,6 +242,17 @@ async fn with_redis_publishing_is_off_or_needs_the_key() {
 }
 
 #[actix_web::test]
+async fn the_page_says_whether_the_node_printed_a_key_and_not_which() {
+    let printed = PublishAccess::Printed(crate::config::Secret::new("the-key-itself"));
+    for (access, expected) in [(printed, true), (key(), false), (PublishAccess::Off, false)] {
+        let request = test::TestRequest::get().uri("/page/consumers");
+        let page = body(ask(PageData::new(&config(), true, &access, None), request).await).await;
+        assert_eq!(page["printed"], expected);
+        assert!(!page.to_string().contains("the-key-itself"));
+    }
+}
+
+#[actix_web::test]
 async fn a_token_is_made_for_a_number_or_a_text() {
     for (request, expected) in [
         (r#"{"user_id": 7}"#, "token-of-7"),

@@ -2,13 +2,13 @@
 // is opened for the first time.
 
 export class Views {
-  #isEmbedded;
+  #hasPrinted;
   #key;
   #operate;
 
-  /** `isEmbedded`: whether the node runs without Redis and so has printed its key; `key()`: that key, as far as this tab has it. */
-  constructor({ isEmbedded, key }) {
-    this.#isEmbedded = isEmbedded;
+  /** `hasPrinted`: whether the node has made a key and printed it; `key()`: that key, as far as this tab has it. */
+  constructor({ hasPrinted, key }) {
+    this.#hasPrinted = hasPrinted;
     this.#key = key;
   }
 
@@ -29,9 +29,9 @@ export class Views {
   async #open() {
     this.#operate ??= import("./operate/view.js").then(({ OperateView }) => {
       const [root, status] = ["operate-view", "operate-stream"].map((id) => document.getElementById(id));
-      return new OperateView(root, status, this.#isEmbedded);
+      return new OperateView(root, status, this.#hasPrinted);
     });
     const view = await this.#operate;
-    if (new URLSearchParams(location.hash.slice(1)).has("operate")) view.open(this.#isEmbedded ? this.#key() : undefined);
+    if (new URLSearchParams(location.hash.slice(1)).has("operate")) view.open(this.#hasPrinted ? this.#key() : undefined);
   }
 }

@@ -88,7 +88,7 @@ describe("the look of the operator's view", () => {
     await see(operator, "visible");
     await until("the tail goes on", async () => (await watchers()) === 1);
     await operator.test("op-signout").click();
-    assert.match(await operator.text("op-signin"), /made a key at its start.*#key=/s);
+    assert.match(await operator.text("op-signin"), /made a key and printed it.*#key=/s);
     await operator.signIn("another");
     await operator.says("op-signin-error", /refused/);
     await operator.enter(gate.key);

@@ -16,7 +16,7 @@ export function after(known, message) {
   const said = data === undefined ? rest : { ...rest, ...data };
   if (type !== "stats" && type !== "sample") return known;
   const base = type === "stats" || !known ? { ...EMPTY, names: known?.names ?? {} } : known;
-  // Before the first samples there is no history, and no time at which one could end.
+  // Before the first samples history has neither steps nor an end.
   const history = said.history?.end ? joined(type === "stats" ? undefined : base.history, said.history) : base.history;
   const names = { ...base.names };
   for (const { node, name } of said.perNode ?? []) names[node] = name ?? node;
@@ -66,10 +66,10 @@ export function joined(older, newer) {
 /** The sum of the values that are there. */
 export const sum = (values) => values.reduce((total, value) => total + (value ?? 0), 0);
 
-/** The largest of the values that are there; null if there is none. */
+/** The largest of the values that are there; null if all are missing. */
 export const largest = (values) => values.reduce((most, value) => (value === null || (most !== null && value <= most) ? most : value), null);
 
-/** The last value that is there; undefined if there is none. */
+/** The last value that is there; undefined if all are missing. */
 export const latest = (values) => values?.findLast((value) => value !== null && value !== undefined);
 
 /** Increments per step as a rate per second. */

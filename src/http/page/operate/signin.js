@@ -8,12 +8,12 @@ export class SignIn {
   #error = h("p", { class: "error", id: "op-signin-error", role: "alert", hidden: true, "data-testid": "op-signin-error" });
   #send = h("button", { type: "submit", class: "primary large", "data-testid": "op-signin-send" }, "Sign in");
 
-  /** `submit(credential)`; `isEmbedded`: whether this node printed a key. */
-  constructor(submit, isEmbedded) {
-    const { input, label } = field(isEmbedded ? "Key, or access token of an admin" : "Access token of an admin", "op-signin-token", { type: "password", required: true, "aria-describedby": "op-signin-error op-signin-how" });
+  /** `submit(credential)`; `hasPrinted`: whether this node printed a key. */
+  constructor(submit, hasPrinted) {
+    const { input, label } = field(hasPrinted ? "Key, or access token of an admin" : "Access token of an admin", "op-signin-token", { type: "password", required: true, "aria-describedby": "op-signin-error op-signin-how" });
     this.#input = input;
-    const how = isEmbedded
-      ? ["This node runs with the embedded layer and made a key at its start. It printed the key in its log, in the address of this page: the text after ", h("code", {}, "#key="), ". That address signs in by itself."]
+    const how = hasPrinted
+      ? ["This node runs with the embedded layer. At its start it made a key and printed it in its log, in the address of this page: the text after ", h("code", {}, "#key="), ". That address signs in by itself."]
       : ["A token of your project (", h("code", {}, "[auth.jwt]"), ") with a ", h("code", {}, "role"), " of ", h("code", {}, "api.admin_roles"), ", or with ", h("code", {}, "is_staff"), " or ", h("code", {}, "is_superuser"), ". On the node's machine: ", h("code", {}, "channelgate token --user 1 --claim role=admin")];
     const onSubmit = (event) => {
       event.preventDefault();

@@ -23,7 +23,7 @@ class Listed {
     this.#none = h("p", { class: "nothing" }, empty);
     this.#key = key;
     this.element = h(
-      "section", { class: "panel part-of", "aria-labelledby": `${id}-title`, id: `${id}-section`, "data-testid": `${id}-section` },
+      "section", { class: "panel part-of", "aria-labelledby": `${id}-title`, id: `${id}-section` },
       h("div", { class: "title" }, h("h2", { id: `${id}-title` }, title), note && h("p", { class: "hint" }, note)), this.#none, this.#table.element, this.#all,
     );
   }

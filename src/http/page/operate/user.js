@@ -4,6 +4,8 @@ import { plural } from "../text.js";
 import { Table, button, field, h } from "./dom.js";
 import { listed } from "./format.js";
 
+const INTRODUCTION = "Shows the connections and rooms of a user, on every node.";
+
 /** What the node cannot list: it finds a user's connections by their rooms. */
 const UNLISTED = "Plain WebSockets are not listed; to disconnect the user ends them, too.";
 
@@ -29,7 +31,7 @@ export class User {
     const parts = {
       input,
       find,
-      status: h("p", { class: "hint", role: "status", "data-testid": "op-user-status" }, "Shows the connections and rooms of a user, on every node."),
+      status: h("p", { class: "hint", role: "status", "data-testid": "op-user-status" }, INTRODUCTION),
       actions: h("div", { class: "row" },
         button("Disconnect the user", "op-disconnect-all", () => this.#askAll(), { class: "danger" }),
         button("Send a test message", "op-user-emit", () => emitTo(this.#shown?.userId), { class: "quiet" })),
@@ -49,7 +51,7 @@ export class User {
     this.#names = names;
   }
 
-  /** Looks a user up, and moves the focus to the field if there is none. */
+  /** Looks a user up, or asks for one. */
   async find(id) {
     const { input, find, status } = this.#parts;
     input.value = id;
@@ -80,6 +82,14 @@ export class User {
 
   #missing(silent) {
     return silent.length ? ` ${listed(silent.map((node) => this.#names[node] ?? node))} did not answer, so this may not be all.` : "";
+  }
+
+  /** Forgets the user that is shown: somebody else may sign in. */
+  reset() {
+    this.#parts.input.value = "";
+    this.#parts.status.textContent = INTRODUCTION;
+    this.#dialog.element.close();
+    this.#clear();
   }
 
   #clear() {

@@ -30,14 +30,14 @@ export class OperateView {
   #trouble;
   #root;
 
-  /** `root` is filled with the view, `status` with the state of the stream; `isEmbedded`: whether the node printed a key. */
-  constructor(root, status, isEmbedded) {
+  /** `root` is filled with the view, `status` with the state of the stream; `hasPrinted`: whether the node printed a key. */
+  constructor(root, status, hasPrinted) {
     this.#root = root;
     this.#notice = h("p", { class: "notice", role: "status", "data-testid": "op-stream-notice", hidden: true });
     this.#status = { line: h("span", { class: "line", "data-testid": "op-stream" }), out: button("Sign out", "op-signout", () => this.#leave(), { class: "quiet" }) };
     status.append(h("span", { class: "dot", "aria-hidden": "true" }), this.#status.line, this.#status.out);
     this.#status.element = status;
-    this.#signIn = new SignIn((credential) => this.#enter(credential), isEmbedded);
+    this.#signIn = new SignIn((credential) => this.#enter(credential), hasPrinted);
     this.#board = this.#makeBoard();
     root.append(this.#notice, this.#signIn.element, this.#board);
     this.#stream.addEventListener("state", () => this.#showStream());
@@ -77,6 +77,7 @@ export class OperateView {
     this.#trouble = undefined;
     this.#stream.stop();
     this.#sections.tail.clear();
+    this.#sections.user.reset();
     this.#show();
     this.#signIn.fail(typeof reason === "string" ? `The node refused this token or key: ${reason}.` : undefined);
   }
