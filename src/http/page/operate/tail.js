@@ -65,6 +65,7 @@ export class Tail {
     parts.log = h("div", { class: "log", role: "log", "aria-live": "off", "aria-labelledby": "op-tail-title", tabindex: "0", "data-testid": "op-tail" }, parts.list);
     this.#parts = parts;
     group.input.addEventListener("input", () => {
+      this.#sift();
       clearTimeout(this.#calm);
       this.#calm = setTimeout(() => this.begin(), CALM);
     });
@@ -85,10 +86,15 @@ export class Tail {
     return { group: group.value.trim() || null, consumer: consumer.value || null, drops: drops.checked };
   }
 
-  /** Asks for the records of the filter as it is, and shows of the others only what fits. */
+  /** Asks for the records of the filter as it is. */
   begin() {
-    for (const row of this.#parts.list.children) row.hidden = !this.#fits(row.record);
+    this.#sift();
     this.#watch(this.filter);
+  }
+
+  /** Of what is there, shows what fits the filter. */
+  #sift() {
+    for (const row of this.#parts.list.children) row.hidden = !this.#fits(row.record);
     this.#showCount();
   }
 
