@@ -1,5 +1,5 @@
 //! What the node reports about itself: counters with fixed names, log lines without secrets, warnings at a bounded
-//! rate, whether its threads live, the history of the last 15 minutes, and a live trace of events for `channelgate tail`.
+//! rate, whether its threads live, samples of the last 15 minutes, and a live trace of events for `channelgate tail`.
 
 mod bridge;
 mod drop_reason;
