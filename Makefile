@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 180
 PYTEST = CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate .venv/bin/python -m pytest tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run up test lint unit python node clients browser e2e soak fuzz audit wheel release bench clean
+.PHONY: help setup build run up demo test lint unit python node clients browser e2e soak fuzz audit wheel release bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,13 @@ run: build ## one node on the embedded layer, with a live page
 
 up: build ## Redis, NODES=3 nodes, nginx and the demo Django project, on loopback
 	@scripts/setup.sh up
+	@scripts/app.sh optional
 	@CHANNELGATE_BIN=target/release/channelgate .venv/bin/python scripts/up.py --nodes $(NODES)
+
+demo: build ## the same, in which things happen and can be broken: five pages to look at
+	@scripts/setup.sh demo
+	@scripts/app.sh
+	@CHANNELGATE_BIN=target/release/channelgate .venv/bin/python scripts/demo.py --nodes $(NODES)
 
 test: setup ## everything: format, lints, unit tests, the packages, the page in a browser, and the end-to-end suite
 	@.venv/bin/python scripts/test.py lint unit python clients browser e2e
@@ -60,7 +66,8 @@ node:
 clients: setup node ## the npm packages, in Node and in Chromium with React 18 and 19 against real nodes, and as they are published
 	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate npm test --silent --prefix clients
 
-browser: setup node ## the live page in Chromium
+browser: setup node ## the live page and the demonstration in Chromium
+	@scripts/app.sh
 	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate npm test --silent --prefix tests/browser
 
 # Tests that measure time or memory, or need both cores, run alone afterwards.
@@ -100,5 +107,5 @@ bench: ## load tests of Channelgate and other servers, into benches/results/ and
 
 clean: ## remove everything built and installed here
 	$(CARGO) clean
-	rm -rf .venv .run dist benches/.work benches/rivals/*/node_modules tests/*/node_modules clients/node_modules clients/*/dist clients/tests/*/node_modules clients/tests/*/*/node_modules
+	rm -rf .venv .run dist benches/.work benches/rivals/*/node_modules tests/*/node_modules clients/node_modules clients/*/node_modules clients/*/dist clients/tests/*/node_modules clients/tests/*/*/node_modules
 	find tests scripts benches -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -94,6 +94,7 @@ export default defineConfig({
     maxWorkers: 4,
     projects: [
       node("core", "core/tests/**/*.test.ts"),
+      node("demo", "demo/tests/*.test.ts"),
       node("schemas", "tests/{schemas,vectors}/*.test.ts"),
       node("documents", "tests/documents/*.test.ts"),
       node("packed", "tests/packed/*.test.ts", { globalSetup: ["tests/packed/support/setup.ts"] }),

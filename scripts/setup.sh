@@ -3,11 +3,12 @@
 #
 #   scripts/setup.sh run    one node: a C compiler, make and binutils, which cargo needs to build jemalloc and ring
 #   scripts/setup.sh up     a whole system: also Redis, nginx, and the demo project's Python packages in .venv
+#   scripts/setup.sh demo   the demonstration: also the Node modules of its pages
 #   scripts/setup.sh test   every test: also Chromium, Prometheus (for promtool), iproute2, systemd's tools, rustfmt and
 #                           clippy, the Python packages of the tests in .venv, and Node modules
 #   scripts/setup.sh wheel  what packs a wheel: maturin, zig and auditwheel in .venv
 #
-# Requires Debian or Ubuntu with Rust; the tests also need Node with npm. No service is left running.
+# Requires Debian or Ubuntu with Rust; the demonstration and the tests also need Node with npm. No service is left running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -15,7 +16,7 @@ PATH=$PATH:/usr/sbin:/sbin
 need=${1:-}
 case $need in
     run) level=1 ;;
-    up) level=2 ;;
+    up | demo) level=2 ;;
     test) level=3 ;;
     wheel) level=1 ;;
     *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
@@ -76,18 +77,20 @@ install_packages() {
 }
 
 # Installs requirements into .venv. The pins' checksum is stored, so that an unchanged environment costs only a
-# checksum.
+# checksum. Those of the tests include those of a system.
 python_packages() {
-    local pins
+    local pins stamp=.venv/pins.${need/demo/up} known
     pins=$(cat tests/constraints.txt tests/*/requirements.txt tests/wheel/*.txt tests/e2e/emitters.txt clients/django/pyproject.toml | sha256sum | cut -d' ' -f1)
-    [ "$(cat ".venv/pins.$need" 2>/dev/null)" != "$pins" ] || return 0
+    for known in "$stamp" ${wider:+.venv/pins.$wider}; do
+        [ "$(cat "$known" 2>/dev/null)" != "$pins" ] || return 0
+    done
     say "installing the Python packages of $1 into .venv"
     [ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
     # The package's build backend, too, has the constrained version.
     PIP_CONSTRAINT=$PWD/tests/constraints.txt .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --editable clients/django --constraint tests/constraints.txt --requirement "$1"
     [ "$need" != test ] || { emitters; wheels; }
-    echo "$pins" >".venv/pins.$need"
+    echo "$pins" >"$stamp"
 }
 
 # Each version of the emitters has its own folder.
@@ -106,9 +109,15 @@ wheels() {
         --wheel-dir .venv/wheels --requirement tests/wheel/installs.txt
 }
 
+# Vite needs this Node.
+has_new_node() {
+    local new='const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)'
+    have npm && have node && node -e "$new"
+}
+
 node_modules() {
     local lock folder hash
-    for lock in tests/*/package-lock.json clients/package-lock.json clients/tests/*/package-lock.json clients/tests/*/*/package-lock.json; do
+    for lock in "$@"; do
         [ -e "$lock" ] || continue
         folder=$(dirname "$lock")
         hash=$(sha256sum "$lock" | cut -d' ' -f1)
@@ -130,6 +139,7 @@ rust_components() {
     done
 }
 
+[ "$need" != demo ] || has_new_node || die "the pages of the demonstration need Node 20.19, 22.12 or newer, with npm: https://nodejs.org"
 have cargo || die "Rust is needed: https://rustup.rs"
 packages=()
 have cc || packages+=(gcc libc6-dev)
@@ -157,5 +167,10 @@ fi
 [ "$need" != wheel ] || python_packages tests/wheel/release.txt
 # maturin reads the crates of every system, of which cargo builds a part; it asks no registry then.
 [ "$level" -lt 3 ] && [ "$need" != wheel ] || cargo fetch --locked --quiet
-[ "$level" -ne 2 ] || python_packages tests/django/requirements.txt
-[ "$level" -lt 3 ] || { rust_components; python_packages tests/e2e/requirements.txt; node_modules; }
+[ "$level" -ne 2 ] || wider=test python_packages tests/django/requirements.txt
+[ "$need" != demo ] || node_modules clients/package-lock.json
+[ "$level" -lt 3 ] || {
+    rust_components
+    python_packages tests/e2e/requirements.txt
+    node_modules tests/*/package-lock.json clients/package-lock.json clients/tests/*/package-lock.json clients/tests/*/*/package-lock.json
+}

@@ -81,6 +81,7 @@ class Part:
     def start(self) -> "Part":
         """Starts the process; `wait` waits until it is ready."""
         # The process would end with the thread that has started it, not with this program.
+        self.asked = False
         is_lasting = threading.current_thread() is threading.main_thread()
         self.process = self._spawn() if is_lasting else _SPAWNER.submit(self._spawn).result()
         return self
@@ -264,9 +265,9 @@ def backend_env(django_port: int) -> dict[str, str]:
     return {"CHANNELGATE_BACKEND_URL": url, "CHANNELGATE__BACKEND__SECRET": BACKEND_SECRET}
 
 
-def migrate(directory: Path, env: Mapping[str, str]) -> None:
+def migrate(directory: Path, env: Mapping[str, str], fill: str = "make_people") -> None:
     """Creates the demo project's database, with some users of every role."""
-    for command in ("migrate", "make_people"):
+    for command in ("migrate", fill):
         result = subprocess.run(
             [PYTHON, MANAGE, command, "--verbosity", "0"],
             env={**os.environ, **env},
@@ -334,13 +335,17 @@ def nginx(
     name: str = "nginx",
     server: str = "channelgate.conf",
     replace: Mapping[str, str] | None = None,
+    app: Path | None = None,
 ) -> Part:
     """nginx with the repository's configuration and these ports.
 
-    `server` is the file that nginx.conf includes; `replace` changes further texts.
+    `server` is the file that nginx.conf includes; `replace` changes further texts; `app` is the folder that demo.conf
+    serves.
     """
     home = directory / name
     home.mkdir(exist_ok=True)
+    if app is not None:
+        (home / "app").symlink_to(app)
     texts = {path.name: path.read_text() for path in (ROOT / "nginx").glob("*.conf")}
     node = re.search(r"( *)server 127\.0\.0\.1:8001( .*;)\n", texts["channelgate-upstreams.conf"])
     if node is None:
@@ -362,6 +367,16 @@ def nginx(
     user = "user root; " if os.geteuid() == 0 else ""
     argv = [tool("nginx"), "-p", f"{home}/", "-c", home / "nginx.conf", "-e", home / "error.log"]
     return Part(name, [*argv, "-g", f"{user}daemon off;"], directory, lambda: listening(port), port=port)
+
+
+def end(parts: Sequence[Part]) -> None:
+    """Ends all parts: the nodes drain first, all at once, so that clients get a close frame; then the rest, from front
+    to back."""
+    nodes = [part for part in parts if part.name.startswith("node")]
+    for part in nodes:
+        part.ask()
+    for part in [*nodes, *reversed([part for part in parts if part not in nodes])]:
+        print(f"{part.name} ended ({part.stop()}).")
 
 
 def check_python() -> None:

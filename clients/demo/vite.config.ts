@@ -8,7 +8,7 @@ const system = process.env["DEMO_SYSTEM"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   plugins: [react()],
-  // One file of script and one of style: every page is needed soon, and nothing waits for another request.
+  // A file for each page. On this machine a request costs nothing, so nothing is announced ahead.
   build: {
     target: "es2022",
     modulePreload: false,
@@ -22,7 +22,8 @@ export default defineConfig({
       "/ws/": { target: system, ws: true },
       "/socket.io/": { target: system, ws: true },
       "/api/": { target: system },
-      "/demo/": { target: system },
+      // The control process takes orders of its own site only.
+      "/demo/": { target: system, changeOrigin: true, headers: { Origin: system } },
     },
   },
 });

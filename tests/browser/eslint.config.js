@@ -90,7 +90,7 @@ export default [
   {
     // Functions handed to page.evaluate run in the browser, so its names are known here too.
     files: ["tests/browser/**/*.js"],
-    languageOptions: { sourceType: "module", globals: { ...both, ...browser, ...readonly("process Buffer AbortSignal localStorage") } },
+    languageOptions: { sourceType: "module", globals: { ...both, ...browser, ...readonly("process Buffer AbortSignal localStorage FormData PerformanceObserver") } },
     rules,
   },
 ];

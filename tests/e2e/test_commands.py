@@ -28,7 +28,7 @@ case "${0##*/} $*" in
     "npm ci"*) mkdir -p "$3/node_modules" ;;
 esac
 """
-INSTALLERS = ("apt-get", "npm", "pip", "rustup", "cargo", "python3.11", "python")
+INSTALLERS = ("apt-get", "node", "npm", "pip", "rustup", "cargo", "python3.11", "python")
 
 
 @pytest.fixture
@@ -37,7 +37,8 @@ def machine(tmp_path):
     shutil.copytree(stack.ROOT / "scripts", tmp_path / "scripts")
     patterns = ("constraints.txt", "*/requirements.txt", "e2e/emitters.txt", "wheel/*.txt", "*/package-lock.json")
     needed = [file for pattern in patterns for file in (stack.ROOT / "tests").glob(pattern)]
-    for file in [*needed, stack.ROOT / "clients" / "django" / "pyproject.toml"]:
+    clients = [stack.ROOT / "clients" / file for file in ("django/pyproject.toml", "package-lock.json")]
+    for file in [*needed, *clients]:
         copy = tmp_path / file.relative_to(stack.ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
@@ -92,6 +93,15 @@ def test_a_whole_system_needs_no_browser_no_prometheus_and_no_node(machine):
     assert requirements.endswith("--requirement tests/django/requirements.txt")
 
 
+def test_the_demonstration_also_needs_the_node_modules_of_its_pages(machine):
+    lines = machine("demo")
+    assert packages(lines) == COMPILER | SYSTEM
+    venv, requirements, modules = others(lines)
+    assert venv.startswith("python3.11 -m venv")
+    assert requirements.endswith("--requirement tests/django/requirements.txt")
+    assert modules.startswith("npm ci --prefix clients ")
+
+
 def test_to_pack_a_wheel_a_compiler_and_the_packages_for_it_are_installed(machine):
     lines = machine("wheel")
     assert packages(lines) == COMPILER | {"python3.11-venv"}
@@ -107,7 +117,8 @@ def test_the_tests_need_everything(machine):
 
 
 @pytest.mark.parametrize(
-    ("target", "need"), [("run", "run"), ("up", "up"), ("bench", "up"), ("wheel", "wheel"), ("release", "wheel")]
+    ("target", "need"),
+    [("run", "run"), ("up", "up"), ("demo", "demo"), ("bench", "up"), ("wheel", "wheel"), ("release", "wheel")],
 )
 def test_each_command_asks_for_what_it_needs(target, need):
     said = subprocess.run(
@@ -122,8 +133,8 @@ def test_each_command_asks_for_what_it_needs(target, need):
 
 
 def test_the_same_binary_is_started_and_measured():
-    """`make run`, `make up` and the benchmarks build with one script and start its result."""
-    for target in ("run", "up"):
+    """`make run`, `make up`, `make demo` and the benchmarks build with one script and start its result."""
+    for target in ("run", "up", "demo"):
         said = subprocess.run(["make", "--dry-run", target], cwd=stack.ROOT, capture_output=True, text=True, check=True)
         assert "scripts/build.sh" in said.stdout and "target/release/channelgate" in said.stdout
     assert "scripts/build.sh" in Path(stack.ROOT / "benches" / "setup.sh").read_text()

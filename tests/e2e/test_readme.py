@@ -17,6 +17,7 @@ from django.template import Context, Engine
 from django.test.utils import override_settings
 from rig.browser import browser
 from rig.client import Client, refusal, until
+from rig.http import Http
 from rig.logins import Logins
 from rig.system import API_KEY, LAYERS, QUICK_DRAIN
 
@@ -433,6 +434,36 @@ async def test_a_first_look(checkout):
         assert stack.http_status(port, "/") == 200, "the live page"
     finally:
         part.stop()
+
+
+async def test_the_demonstration(checkout, tmp_path):
+    """With what the tests have installed and built: nothing is asked of a registry."""
+    directory, env = checkout
+    for name in (".venv", "clients", "nginx", "tests"):
+        (directory / name).symlink_to(stack.ROOT / name)
+    first = stack.free_port(7)
+    ports = dict(
+        zip(
+            ("HTTP_PORT", "DJANGO_PORT", "REDIS_PORT", "CONTROL_PORT", "NODE_PORT"),
+            range(first, first + 5),
+            strict=True,
+        )
+    )
+    env |= {name: str(port) for name, port in ports.items()} | {"UP_DIR": str(tmp_path / "run")}
+    part = stack.Part(
+        "make", command("make demo").split(), directory, lambda: "The demonstration runs" in part.tail(100), env
+    )
+    try:
+        part.start().wait(180)
+        page = await Http(first).get("/")
+        assert page.status == 200 and b'id="root"' in page.body, page
+        sent = tmp_path / "run" / "sent.jsonl"
+        await until(lambda: sent.exists() and sent.read_text(), "something to happen")
+    finally:
+        # Ctrl-C reaches make and all that it has started.
+        os.killpg(part.pid, signal.SIGINT)
+        part.join(60)
+    assert not any(map(stack.listening, ports.values()))
 
 
 def test_the_package_of_the_readme_is_that_of_this_checkout():

@@ -10,9 +10,12 @@ import sys
 
 import pytest
 import stack
+import up as program
 from rig.client import Client, until
 from rig.deadline import in_time
 from rig.demo import Demo
+from rig.demonstration import CONTROL, application
+from rig.http import Http
 
 
 @pytest.fixture
@@ -24,7 +27,8 @@ def ports() -> dict[str, str]:
 async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path, sockets):
     argv = [sys.executable, stack.ROOT / "scripts" / "up.py", "--nodes", "2"]
     log = tmp_path / "up.log"
-    env = {**os.environ, **ports, "PYTHONUNBUFFERED": "1", "UP_DIR": str(tmp_path / "run")}
+    app = application(tmp_path / "app")
+    env = {**os.environ, **ports, "PYTHONUNBUFFERED": "1", "UP_DIR": str(tmp_path / "run"), "DEMO_APP": str(app)}
     with log.open("wb") as output:
         up = await asyncio.create_subprocess_exec(*argv, env=env, stdout=output, stderr=output)
     try:
@@ -38,6 +42,13 @@ async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path,
         )
         assert re.search(r'"id":\d+', made.stdout), made
         assert (await client.count(1))[0]["event"] == "client_create"
+        web = Http(int(ports["HTTP_PORT"]))
+        page, lots = await web.get("/"), await web.get("/api/parking/lots/")
+        assert page.status == 200 and b"<title>Application</title>" in page.body
+        assert len(lots.json()) == 6, "there is something to see"
+        # Nothing can be broken here.
+        assert (await web.get(f"{CONTROL}config")).status == 204
+        assert (await web.post(f"{CONTROL}kill-node", body=b"{}", headers={"X-Demo": "1"})).status == 404
         demo = Demo(int(ports["HTTP_PORT"]))
         session = await demo.session()
         marking = await sockets.open(int(ports["HTTP_PORT"]), demo.person("ann"))
@@ -51,3 +62,16 @@ async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path,
     assert (await client.gone())[0] == 1012
     for name, number in ports.items():
         assert not stack.listening(int(number)), name
+
+
+async def test_without_an_application_a_page_says_what_it_needs(tmp_path):
+    replace = {"proxy_pass http://127.0.0.1:8099;": program.NO_CONTROL}
+    port, other = stack.free_port(), stack.free_port()
+    nginx = stack.nginx(tmp_path, port, [other], other, server="demo.conf", replace=replace, app=program.NO_APP)
+    try:
+        nginx.start().wait()
+        page, style = [await Http(port).get(path) for path in ("/", "/assets/plain.css")]
+        assert page.status == 200 and b"Node 20.19" in page.body and b"make demo" in page.body
+        assert style.headers["content-type"].startswith("text/css")
+    finally:
+        nginx.stop()

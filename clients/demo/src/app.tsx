@@ -1,28 +1,30 @@
 // The demonstration: five systems over one origin, and the shell that shows how events reach them.
 
-import type { JSX } from "react";
+import { Suspense, useDeferredValue, useEffect, type JSX } from "react";
 
-import { Class } from "./pages/class";
-import { Manager } from "./pages/manager";
-import { Parking } from "./pages/parking";
-import { Visitors } from "./pages/visitors";
-import { Workshop } from "./pages/workshop";
+import { loadPages, PAGES } from "./pages";
 import { useRoute } from "./route";
 import { SessionProvider } from "./session";
 import { Shell } from "./shell";
-import { Systems, type SystemId } from "./systems";
-
-const PAGES: Record<SystemId, () => JSX.Element> = { visitors: Visitors, parking: Parking, manager: Manager, class: Class, workshop: Workshop };
+import { StreamProvider } from "./stream/provider";
+import { Systems } from "./systems";
 
 export function App(): JSX.Element {
   const page = useRoute();
-  const Page = PAGES[page];
+  // The former page stays until the next one is loaded.
+  const shown = useDeferredValue(page);
+  const Page = PAGES[shown];
+  useEffect(loadPages, []);
   return (
     <SessionProvider>
       <Systems>
-        <Shell page={page}>
-          <Page />
-        </Shell>
+        <StreamProvider page={page}>
+          <Shell page={page}>
+            <Suspense>
+              <Page />
+            </Suspense>
+          </Shell>
+        </StreamProvider>
       </Systems>
     </SessionProvider>
   );

@@ -1,13 +1,5 @@
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
+// The first of all modules: Socket.IO keeps the WebSocket that it finds when it is loaded, so the network comes before it.
 
-import "@channelgate/react/styles.css";
+import "./stream/network";
 
-import { App } from "./app";
-import "./theme.css";
-
-createRoot(document.getElementById("root")!).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
-);
+void import("./start");

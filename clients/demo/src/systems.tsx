@@ -1,5 +1,6 @@
 // The five systems: one connection each, open on every page.
 
+import type { TokenContext } from "@channelgate/client";
 import type { AnyClient } from "@channelgate/react";
 import { useClient } from "@channelgate/react";
 import { WebSocketProvider as AttendanceProvider } from "@channelgate/react/dashboard";
@@ -7,9 +8,10 @@ import { configure as configureFeed, feedClient } from "@channelgate/react/feed"
 import { configure as configureParking, parkingClient } from "@channelgate/react/parking";
 import { WebSocketProvider as WorkshopProvider } from "@channelgate/react/repair-shop";
 import { configure as configureTracker, trackerClient } from "@channelgate/react/tracker";
-import { createContext, useContext, useEffect, useMemo, type JSX, type ReactNode } from "react";
+import { createContext, useContext, useEffect, useLayoutEffect, useMemo, useSyncExternalStore, type JSX, type ReactNode } from "react";
 
-import { authorizationOf, tokenOf, useSession, type Person } from "./session";
+import { ParkingTopics } from "./parking-topics";
+import { fetchAs, tokenOf, useSession, type Person } from "./session";
 
 export type SystemId = "visitors" | "parking" | "manager" | "class" | "workshop";
 
@@ -48,25 +50,59 @@ configureFeed({ url: "/ws/" });
 
 /** Logs the page's connections out, and in as this person: the presets take a function for the login of before. */
 function configureFor(person: Person): void {
+  keepWsToken(null);
   configureTracker({ token: null });
   configureTracker({ token: tokenOf(person) });
   configureParking({ token: null });
   configureParking({ token: wsTokenOf(person) });
 }
 
-/** A ws-token from Django, as the parking system has it; the last answer is kept for the page to show. */
-export const wsTokenOf = (person: Person) => async ({ signal }: { signal: AbortSignal }): Promise<string> => {
-  const response = await fetch("/api/user/ws-token/", { signal, cache: "no-store", headers: { Authorization: await authorizationOf(person) } });
-  if (!response.ok) throw new Error(`/api/user/ws-token/: ${response.status}`);
-  const { ws_token } = (await response.json()) as { ws_token: string };
-  return ws_token;
+/** The last ws-token: from when to when it is valid, in milliseconds since 1970, and how many there were before it. */
+export interface WsToken {
+  readonly issued: number;
+  readonly expires: number;
+  readonly renewals: number;
+}
+
+let wsToken: WsToken | null = null;
+const wsTokenListeners = new Set<() => void>();
+
+function keepWsToken(next: WsToken | null): void {
+  wsToken = next;
+  wsTokenListeners.forEach((listener) => listener());
+}
+
+/** The person's last ws-token; null before the first one. */
+export const useWsToken = (): WsToken | null =>
+  useSyncExternalStore(
+    (listener) => {
+      wsTokenListeners.add(listener);
+      return () => wsTokenListeners.delete(listener);
+    },
+    () => wsToken,
+  );
+
+/** A ws-token from Django, as the parking system has it; when it was issued is kept for the page to show. */
+export const wsTokenOf = (person: Person): (({ signal, why }: Pick<TokenContext, "signal" | "why">) => Promise<string>) => {
+  const login = tokenOf(person);
+  return async ({ signal, why }) => {
+    // The login that it is asked for with may have ended, too.
+    await login({ why });
+    const response = await fetchAs(person, "/api/user/ws-token/", { signal, cache: "no-store" });
+    if (!response.ok) throw new Error(`/api/user/ws-token/: ${response.status}`);
+    const { ws_token, expires_in } = (await response.json()) as { ws_token: string; expires_in: number };
+    const issued = Date.now();
+    keepWsToken({ issued, expires: issued + expires_in * 1_000, renewals: wsToken ? wsToken.renewals + 1 : 0 });
+    return ws_token;
+  };
 };
 
 export function Systems({ children }: { children: ReactNode }): JSX.Element {
   const { person } = useSession();
   const token = useMemo(() => tokenOf(person), [person]);
+  // Before the pages' effects, which would open connections without a login.
+  useLayoutEffect(() => configureFor(person), [person]);
   useEffect(() => {
-    configureFor(person);
     const release = [feedClient(), parkingClient(), trackerClient()].map((client) => client.acquire());
     return () => release.forEach((one) => one());
   }, [person]);
@@ -75,6 +111,8 @@ export function Systems({ children }: { children: ReactNode }): JSX.Element {
     <AttendanceProvider transport="websocket" token="">
       <WorkshopProvider key={person.username} token={token}>
         <Collected>{children}</Collected>
+        {/* After the pages: the stream must see that it subscribes. */}
+        <ParkingTopics />
       </WorkshopProvider>
     </AttendanceProvider>
   );

@@ -108,6 +108,26 @@ it("shows only the employee that is asked for, and the connection in the documen
   }
 });
 
+it("counts nobody as absent before the day is loaded", async () => {
+  const client = createTestClient<dashboard.DashboardEvents>();
+  const update = { employee_id: "1", employee_name: "Ada", status: "present", date: "2026-03-02", timestamp: null, device: null, isLate: null };
+  let answer: (day: dashboard.Attendance[]) => void = () => undefined;
+  const load = () => new Promise<dashboard.Attendance[]>((resolve) => (answer = resolve));
+  const page = mount(
+    <ChannelgateProvider name="dashboard" client={client}>
+      <dashboard.RealTimeAttendance total={3} load={load} />
+    </ChannelgateProvider>,
+  );
+  const figures = () => [...document.querySelectorAll("[data-cg=value]")].map(({ textContent }) => textContent);
+  client.open();
+  await expect.poll(page.text).toContain("No updates yet");
+  client.receive("general_attendance_update", update);
+  await expect.poll(page.text).toContain("Last update");
+  expect(figures()).toEqual(["–", "–", "–", "3"]);
+  answer([{ ...update, employee_id: "2", isLate: true }]);
+  await expect.poll(figures).toEqual(["2", "1", "1", "3"]);
+});
+
 it("shows who had attended at first also where something was missed before, which stays missed", async () => {
   const client = createTestClient<tracker.TrackerEvents>();
   tracker.configure({ client });

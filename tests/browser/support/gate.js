@@ -10,7 +10,7 @@ import { until } from "./until.js";
 const root = new URL("../../../", import.meta.url);
 
 /** CHANNELGATE_BIN, or the younger of the two builds. */
-function binary() {
+export function binary() {
   if (process.env.CHANNELGATE_BIN) return process.env.CHANNELGATE_BIN;
   const builds = ["release", "debug"]
     .map((profile) => fileURLToPath(new URL(`target/${profile}/channelgate`, root)))

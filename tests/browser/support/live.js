@@ -15,6 +15,24 @@ export function launch() {
   });
 }
 
+/** Collects console errors and warnings, exceptions, failed requests and violations of the content security policy. */
+export async function watchProblems(page, problems) {
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
+  page.on("requestfailed", (request) => {
+    // The page itself ends a request that it does not need any more.
+    if (request.failure()?.errorText !== "net::ERR_ABORTED") problems.push(`failed: ${request.url()}`);
+  });
+  await page.exposeFunction("reportViolation", (what) => problems.push(`policy: ${what}`));
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
+      window.reportViolation(`${violatedDirective} ${blockedURI}`);
+    });
+  });
+}
+
 export class Live {
   /** Console errors, exceptions, failed requests and violations of the content security policy. */
   problems = [];
@@ -30,17 +48,7 @@ export class Live {
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
     const live = new this(context, page);
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) live.problems.push(`${message.type()}: ${message.text()}`);
-    });
-    page.on("pageerror", (error) => live.problems.push(`exception: ${error.message}`));
-    page.on("requestfailed", (request) => live.problems.push(`failed: ${request.url()}`));
-    await page.exposeFunction("reportViolation", (what) => live.problems.push(`policy: ${what}`));
-    await page.addInitScript(() => {
-      document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
-        window.reportViolation(`${violatedDirective} ${blockedURI}`);
-      });
-    });
+    await watchProblems(page, live.problems);
     await page.goto(url);
     await live.ready();
     return live;

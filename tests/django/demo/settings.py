@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "parking",
     "tracker",
     "repairs",
+    "activity",
     "channelgate",
 ]
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
@@ -52,11 +53,13 @@ CACHES = {
 _LAYERS = {
     "core": "channels_redis.core.RedisChannelLayer",
     "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer",
+    "numbered": "activity.layer.NumberedLayer",
 }
 _layer_options = {
     "hosts": REDIS_URL.split(","),
     "prefix": os.environ.get("LAYER_PREFIX", "asgi"),
     "serializer_format": os.environ.get("SERIALIZER", "msgpack"),
+    "capacity": int(os.environ.get("LAYER_CAPACITY", "100")),
 }
 if os.environ.get("LAYER_KEYS"):
     _layer_options["symmetric_encryption_keys"] = os.environ["LAYER_KEYS"].split(",")
@@ -85,6 +88,10 @@ REST_FRAMEWORK = {
 }
 
 SIMPLE_JWT = {"TOKEN_OBTAIN_SERIALIZER": "accounts.people.PersonTokenSerializer"}
+if os.environ.get("LAYER") == "numbered":
+    # So that the demonstration can make tokens expire.
+    SIMPLE_JWT["TOKEN_OBTAIN_SERIALIZER"] = "activity.tokens.ObtainSerializer"
+    SIMPLE_JWT["TOKEN_REFRESH_SERIALIZER"] = "activity.tokens.RefreshSerializer"
 
 LOGGING = {
     "version": 1,

@@ -6,6 +6,11 @@ class ParkingLot(models.Model):
     name = models.CharField(max_length=100)
     capacity = models.IntegerField(default=10)
 
+    @property
+    def occupied(self):
+        """How many places are taken by active reservations."""
+        return self.reservation_set.filter(status=Reservation.Status.ACTIVE).count()
+
 
 class Reservation(models.Model):
     class Status(models.TextChoices):

@@ -65,6 +65,26 @@ def announce_parking_lot(lot):
     )
 
 
+def lot_changed(lot):
+    """How full a lot is, for everyone."""
+    occupied = lot.occupied
+    channel_layer = get_channel_layer()
+    async_to_sync(channel_layer.group_send)(
+        "notifications",
+        {
+            "type": "send_notification",
+            "notification_type": "parking_lot_changed",
+            "message": f"{lot.name}: {occupied} of {lot.capacity} places are taken",
+            "data": {
+                "parking_lot_id": lot.id,
+                "parking_lot": lot.name,
+                "capacity": lot.capacity,
+                "occupied": occupied,
+            },
+        },
+    )
+
+
 def expire_reservations():
     for reservation in Reservation.objects.filter(end_time__lt=timezone.now(), status=Reservation.Status.ACTIVE):
         reservation.status = Reservation.Status.EXPIRED

@@ -22,3 +22,6 @@ def reservation_saved(instance, created, **kwargs):
         services.send_reservation_notification(instance, "new_reservation", "New reservation created", with_times=True)
     elif instance.status in MESSAGES:
         services.send_reservation_notification(instance, *MESSAGES[instance.status])
+    else:
+        return
+    services.lot_changed(instance.parking_lot)

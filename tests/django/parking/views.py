@@ -8,6 +8,8 @@ from parking.models import Notification, ParkingLot, Reservation
 
 
 class ParkingLotSerializer(serializers.ModelSerializer):
+    occupied = serializers.IntegerField(read_only=True)
+
     class Meta:
         model = ParkingLot
         fields = "__all__"

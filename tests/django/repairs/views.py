@@ -1,11 +1,13 @@
 from rest_framework import serializers, viewsets
 from rest_framework.permissions import IsAuthenticated
 
-from repairs import events
+from repairs import events, services
 from repairs.models import Notification, Ticket, WorkOrder
 
 
 class WorkOrderSerializer(serializers.ModelSerializer):
+    technician_name = serializers.CharField(source="technician.get_full_name", read_only=True, default=None)
+
     class Meta:
         model = WorkOrder
         fields = "__all__"
@@ -37,17 +39,8 @@ class WorkOrderViewSet(viewsets.ModelViewSet):
     serializer_class = WorkOrderSerializer
 
     def perform_update(self, serializer):
-        """Up to three events: a new status, a new technician, then whatever else is new."""
         changes = changes_of(serializer)
-        order, by = serializer.instance, self.request.user.id
-        if "status" in changes:
-            old = changes.pop("status")
-            events.work_order_updated(order, "status_changed", oldStatus=old, newStatus=order.status, updatedBy=by)
-        if "technician" in changes:
-            del changes["technician"]
-            events.work_order_updated(order, "assigned", technicianId=order.technician_id, assignedBy=by)
-        if changes:
-            events.work_order_updated(order, "updated", updatedFields=list(changes), updatedBy=by)
+        services.work_order_changed(serializer.instance, changes, self.request.user.id)
 
 
 class TicketViewSet(viewsets.ModelViewSet):
@@ -71,9 +64,7 @@ class NotificationViewSet(viewsets.ModelViewSet):
     serializer_class = NotificationSerializer
 
     def perform_create(self, serializer):
-        notification = serializer.save()
-        events.notification_received(notification)
-        events.notification_count_updated(notification.user_id)
+        services.notify(serializer.save())
 
     def perform_update(self, serializer):
         if "read" in changes_of(serializer):

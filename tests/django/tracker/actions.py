@@ -2,6 +2,7 @@ from channelgate import Refused, action
 from django.contrib.auth import get_user_model
 from django.db.models import Count
 
+from tracker import services
 from tracker.models import Attendance, Session
 
 
@@ -39,7 +40,7 @@ def mark_attendance(call):
     if user is None:
         raise Refused(403, "Unknown user")
     location = call.data.get("location") if isinstance(call.data, dict) else None
-    attendance, created = Attendance.objects.get_or_create(session=session, user=user, defaults={"location": location})
+    attendance, created = services.mark(session, user, location)
     return {"attendance": attendance_data(attendance), "created": created}
 
 

@@ -12,6 +12,7 @@ class Session(models.Model):
 
     title = models.CharField(max_length=200)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
+    capacity = models.PositiveIntegerField(default=30)
 
 
 class Attendance(models.Model):

@@ -1,10 +1,9 @@
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
+from tracker import services
 from tracker.models import Attendance, Session
 
 
@@ -35,11 +34,14 @@ class SessionViewSet(viewsets.ModelViewSet):
         session = self.get_object()
         announcement = AnnouncementSerializer(data=request.data)
         announcement.is_valid(raise_exception=True)
-        channel_layer = get_channel_layer()
-        async_to_sync(channel_layer.group_send)(
-            f"session.{session.id}", {"type": "session_event", **announcement.validated_data}
-        )
+        services.send(session, **announcement.validated_data)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @action(detail=True)
+    def roster(self, request, pk=None):
+        """Who is expected and who has come, and the figures."""
+        session = self.get_object()
+        return Response({"seats": services.roster(session), "stats": services.stats(session)})
 
 
 class SessionAttendanceViewSet(viewsets.ModelViewSet):

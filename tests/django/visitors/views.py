@@ -1,5 +1,6 @@
 from rest_framework import serializers, viewsets
 
+from visitors import services
 from visitors.models import Client, ClientVisit
 
 
@@ -25,8 +26,4 @@ class ClientVisitViewSet(viewsets.ModelViewSet):
     serializer_class = ClientVisitSerializer
 
     def perform_create(self, serializer):
-        # The client is counted first, so its update is published before the visit, and does not list it yet.
-        client = serializer.validated_data["client"]
-        client.visit_count += 1
-        client.save()
-        serializer.save()
+        services.count_visit(serializer.validated_data["client"], serializer.save)

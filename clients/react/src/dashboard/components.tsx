@@ -65,14 +65,16 @@ export function RealTimeAttendance({ total, load, ...props }: RealTimeAttendance
   const day = list.items.map(dayOf).sort().at(-1);
   const count = (...states: string[]) => list.items.filter((one) => dayOf(one) === day && states.includes(stateOf(one))).length;
   const present = count("present", "late");
+  // Until the day is loaded nobody is known to be absent.
+  const known = (value: number) => (load && /loading|error/.test(list.status) ? null : value);
   return (
     <Figures
       heading={labels.attendance}
       {...props}
       figures={[
-        { term: labels.present, value: present, tone: "good" },
-        { term: labels.late, value: count("late"), tone: "warn" },
-        { term: labels.absent, value: total === undefined ? count("absent") : total - present, tone: "bad" },
+        { term: labels.present, value: known(present), tone: "good" },
+        { term: labels.late, value: known(count("late")), tone: "warn" },
+        { term: labels.absent, value: known(total === undefined ? count("absent") : total - present), tone: "bad" },
         ...(total === undefined ? [] : [{ term: labels.total, value: total }]),
       ]}
     >

@@ -1,0 +1,112 @@
+// Six lots as bars that fill.
+
+import type { LiveList } from "@channelgate/react";
+import { useState, type CSSProperties, type JSX } from "react";
+
+import { useSession } from "../../session";
+import { Tick, useChanges } from "../../ui/changed";
+import { Empty, Failed } from "../../ui/states";
+import { cancel, isIn, reserve, type Lot, type Reservation } from "./data";
+
+const BONES = 6;
+
+export interface LotsProps {
+  lots: LiveList<Lot>;
+  reservations: LiveList<Reservation>;
+  isSubscribed: boolean;
+}
+
+export function Lots({ lots: { items, status, error, reload }, reservations, isSubscribed }: LotsProps): JSX.Element {
+  const isLoading = status === "loading" || reservations.status === "loading";
+  const isEmpty = status === "ready" && items.length === 0;
+  if (status === "error" || isEmpty) {
+    return <div className="panel">{isEmpty ? <Empty>There are no lots yet. A new one appears here at once.</Empty> : <Failed what="The lots" error={error} again={reload} />}</div>;
+  }
+  return (
+    <ul className="lots" aria-label="Lots" aria-busy={isLoading} data-live={isSubscribed}>
+      {isLoading
+        ? Array.from({ length: BONES }, (_, index) => <Bones key={index} />)
+        : items.map((lot) => <LotCard key={lot.id} lot={lot} mine={reservations.items.filter((one) => isIn(lot, one))} />)}
+    </ul>
+  );
+}
+
+function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX.Element {
+  const { person } = useSession();
+  const { id, name, capacity, occupied } = lot;
+  const [isBusy, setBusy] = useState(false);
+  const [error, setError] = useState("");
+  const changes = useChanges(occupied);
+  const changesOfMine = useChanges(mine.length);
+  const free = Math.max(0, capacity - occupied);
+  const last = mine.at(-1);
+  const act = async (what: () => Promise<unknown>) => {
+    setBusy(true);
+    setError("");
+    try {
+      await what();
+    } catch (thrown) {
+      setError(thrown instanceof Error ? thrown.message : String(thrown));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <li className="lot panel" data-testid={`lot-${id}`} data-full={free === 0}>
+      {changes > 0 && <span key={changes} className="lot-flash" />}
+      <div className="lot-head">
+        <h3>{name}</h3>
+        {mine.length > 0 && <span key={changesOfMine} className={changesOfMine > 0 ? "lot-mine came" : "lot-mine"}>{mine.length === 1 ? "Your place" : `${mine.length} places of yours`}</span>}
+      </div>
+      <div className="lot-row">
+        <strong>
+          <Tick value={free} testId={`lot-free-${id}`} />
+        </strong>
+        <span className="muted">{free === 0 ? `Full, ${capacity} places` : `free of ${capacity}`}</span>
+        {last ? (
+          <button type="button" className="quiet" disabled={isBusy} onClick={() => void act(() => cancel(person, last))} aria-label={`Give back a place at ${name}`}>
+            Give back
+          </button>
+        ) : (
+          <button type="button" disabled={isBusy || free === 0} onClick={() => void act(() => reserve(person, lot))} aria-label={`Reserve a place at ${name}`}>
+            Reserve
+          </button>
+        )}
+      </div>
+      <div
+        className="lot-bar"
+        role="meter"
+        aria-label={`${name}: places taken`}
+        aria-valuemin={0}
+        aria-valuemax={capacity}
+        aria-valuenow={Math.min(occupied, capacity)}
+        style={{ "--taken": Math.min(1, occupied / capacity), "--places": capacity } as CSSProperties}
+      >
+        <span />
+      </div>
+      {error && (
+        <p className="lot-error" role="alert">
+          {error}
+        </p>
+      )}
+    </li>
+  );
+}
+
+function Bones(): JSX.Element {
+  return (
+    <li className="lot panel" aria-hidden="true">
+      <div className="lot-head">
+        <h3>
+          <span className="bone">Old Market</span>
+        </h3>
+      </div>
+      <div className="lot-row">
+        <strong>
+          <span className="bone">10</span>
+        </strong>
+      </div>
+      <div className="lot-bar" />
+    </li>
+  );
+}

@@ -1,0 +1,123 @@
+// Three columns of work orders; on a phone one of them at a time.
+
+import { useRoom, type LiveList } from "@channelgate/react";
+import { useToasts } from "@channelgate/react/components";
+import { useState, type CSSProperties, type JSX } from "react";
+
+import type { Person } from "../../session";
+import { Tick } from "../../ui/changed";
+import { Empty, Failed } from "../../ui/states";
+import { Card } from "./card";
+import { change, roomOf, STATUSES, TITLES, withNote, type Order, type Status } from "./data";
+import type { Colleague } from "./colleagues";
+
+export interface BoardProps {
+  list: LiveList<Order>;
+  person: Person;
+  userId: number | null;
+  colleagues: readonly Colleague[];
+  onOpen: (order: Order) => void;
+}
+
+/** Skeletons of a column. */
+const BONES = [1, 2, 3];
+
+export function Board({ list, person, userId, colleagues, onOpen }: BoardProps): JSX.Element {
+  const [shown, setShown] = useState<Status>("pending");
+  const [notes, setNotes] = useState<ReadonlyMap<number, string>>(new Map());
+  const [busy, setBusy] = useState<ReadonlySet<number>>(new Set());
+  /** The order that was moved here or has the focus: where one column is shown, it is that of this order. */
+  const [followed, setFollowed] = useState<Pick<Order, "id" | "status"> | null>(null);
+  const now = list.items.find(({ id }) => id === followed?.id);
+  if (now && now.status !== followed?.status) {
+    setFollowed(now);
+    setShown(now.status);
+  }
+  const { show } = useToasts("repair-shop");
+
+  const write = (id: number, text: string) => setNotes((before) => new Map(before).set(id, text));
+  /** Asks Django; the card changes when the event comes. */
+  const ask = async (id: number, body: Parameters<typeof change>[2]) => {
+    setBusy((before) => new Set(before).add(id));
+    try {
+      await change(person, id, body);
+      return true;
+    } catch (thrown) {
+      show({ kind: "error", title: "The order was not changed", body: (thrown as Error).message });
+      return false;
+    } finally {
+      setBusy((before) => new Set([...before].filter((other) => other !== id)));
+    }
+  };
+  const isOnline = (technician: number | null) => technician === userId || colleagues.some(({ id }) => id === `${technician}`);
+
+  if (list.status === "error") {
+    return (
+      <div className="panel">
+        <Failed what="The work orders" error={list.error} again={list.reload} />
+      </div>
+    );
+  }
+  const isLoading = list.status === "loading";
+  return (
+    <>
+      {list.items.map(({ id }) => (
+        <Room key={id} id={id} />
+      ))}
+      <div className="board-tabs" role="group" aria-label="Which column is shown">
+        {STATUSES.map((status) => (
+          <button key={status} type="button" aria-pressed={shown === status} onClick={() => setShown(status)}>
+            {TITLES[status]} <Tick value={list.items.filter((order) => order.status === status).length} />
+          </button>
+        ))}
+      </div>
+      <div className="board" data-shown={shown} aria-busy={isLoading}>
+        {STATUSES.map((status) => {
+          const orders = list.items.filter((order) => order.status === status);
+          return (
+            <section key={status} className="board-column" data-status={status} data-testid={`order-column-${status}`} aria-labelledby={`column-${status}`}>
+              <h2 id={`column-${status}`}>
+                {TITLES[status]} <Tick value={isLoading ? "–" : orders.length} />
+              </h2>
+              {isLoading ? (
+                BONES.map((bone) => <div key={bone} className="order bone" aria-hidden="true" />)
+              ) : (
+                <ul style={{ "--rows": orders.length } as CSSProperties}>
+                  {orders.map((order, row) => (
+                    <Card
+                      key={order.id}
+                      row={row}
+                      order={order}
+                      viewers={colleagues.filter((one) => one.order === order.id)}
+                      isOnline={isOnline(order.technician)}
+                      isBusy={busy.has(order.id)}
+                      note={notes.get(order.id) ?? ""}
+                      onNote={(text) => write(order.id, text)}
+                      onSave={() => {
+                        const note = notes.get(order.id) ?? "";
+                        void ask(order.id, { description: withNote(order.text, person, note.trim()) }).then((isSaved) => isSaved && write(order.id, ""));
+                      }}
+                      onMove={(to) => {
+                        setFollowed(order);
+                        void ask(order.id, { status: to });
+                      }}
+                      onOpen={() => onOpen(order)}
+                      onFocus={() => setFollowed(order)}
+                    />
+                  ))}
+                </ul>
+              )}
+              {!isLoading && orders.length === 0 && <Empty>No order is {TITLES[status].toLowerCase()}.</Empty>}
+            </section>
+          );
+        })}
+      </div>
+    </>
+  );
+}
+
+/** Every order on the board has a room, and this page is in all of them. */
+function Room({ id }: { id: number }): null {
+  useRoom(roomOf(id), "repair-shop");
+  return null;
+}

@@ -1,0 +1,71 @@
+// What happened, and what was sent and shown: the quiet line above the river.
+
+import { useState, type JSX } from "react";
+
+import { useControl, useStream } from "../stream/provider";
+import { counted } from "../stream/facts";
+import { useStore } from "../ui/store";
+import { Icon } from "../ui/icons";
+import { Pause, Speed } from "./activity";
+
+const number = new Intl.NumberFormat("en");
+
+export function Facts({ onList }: { onList: () => void }): JSX.Element {
+  const stream = useStream();
+  const control = useControl();
+  const fact = useStore(stream.line);
+  const nodes = counted(useStore(stream.nodes).length, "node");
+  const { total, arrivals } = useStore(stream.totals);
+  const came = Object.values(arrivals).reduce((sum, one) => sum + one, 0);
+  return (
+    <section className="facts" aria-label="What happened">
+      <p className={`fact ${fact?.isBad ? "is-bad" : ""}`} role="status" data-testid="fact" data-at={fact?.at ?? ""}>
+        <span key={fact?.at ?? 0}>{fact?.text ?? `Django publishes, ${nodes} deliver to this browser. ${control ? "Kill one: every event is accounted for." : ""}`}</span>
+      </p>
+      <dl className="counts" data-waiting={total.waiting}>
+        {control ? (
+          <>
+            <Count name="Sent" testid="sent" value={total.sent} title="Events that Django has sent and this browser should get" />
+            <Count name="Shown" testid="shown" value={total.shown} title="Events that came through a socket" />
+            <Count name="Anew" testid="loaded-anew" value={total.loadedAnew + total.waiting} title="Sent while a socket was away: loaded from Django afterwards" isOptional />
+            <Count name="Lost" testid="lost" value={total.lost} title="Not shown, and nobody reported it" isBad={total.lost > 0} />
+          </>
+        ) : (
+          <Count name="Shown" testid="shown" value={came} title="Events that came through a socket" />
+        )}
+      </dl>
+      <div className="foot-controls">
+        <Speed where="foot" />
+        <Pause />
+        <button type="button" className="quiet icon-button" aria-label="Events: the last 50, and all facts" title="Events" data-testid="events" onClick={onList}>
+          <Icon of="list" size={16} />
+        </button>
+      </div>
+    </section>
+  );
+}
+
+function Count({ name, testid, value, title, isBad = false, isOptional = false }: { name: string; testid: string; value: number; title: string; isBad?: boolean; isOptional?: boolean }): JSX.Element {
+  return (
+    <div className={`count ${isBad ? "is-bad" : ""} ${isOptional ? "is-optional" : ""}`} title={title}>
+      <dt>{name}</dt>
+      <dd data-testid={testid} data-value={value}>
+        {number.format(value)}
+      </dd>
+    </div>
+  );
+}
+
+const SEEN = "hint";
+
+/** For the first visit. */
+export function useHint(): [boolean, () => void] {
+  const [isShown, setShown] = useState(() => localStorage.getItem(SEEN) === null);
+  return [
+    isShown,
+    () => {
+      localStorage.setItem(SEEN, "seen");
+      setShown(false);
+    },
+  ];
+}

@@ -1,0 +1,221 @@
+// The books: what Django has sent × what has come × what clients have reported as missed. Pure: times come in with each
+// call, and nothing here waits, draws or asks.
+//
+// An event counts if this browser is in its group. That shows by the first event of the group that comes: from then on
+// all of them must come, be loaded anew, or be reported as missing. What remains is lost.
+
+import { isOfTopic } from "@channelgate/client/dialect";
+
+import type { SystemId } from "../systems";
+import { NOTHING, type Fate, type Sent, type Tally } from "./types";
+
+/** An event that has not come by then is not on its way any more. */
+const LATE = 5_000;
+/** While a client is away it is clear earlier that an event does not come. */
+const SOON = 1_000;
+/** Django's clock, the client's last frame and its first one are not the same moment: a window is this much wider. */
+const MARGIN = 1_000;
+/** How long what is settled is remembered. */
+const KEEP = 60_000;
+const ENTRIES = 4_000;
+const WINDOWS = 50;
+
+type Watched = Pick<Sent, "n" | "at" | "system" | "group" | "topic" | "error">;
+
+interface Entry {
+  readonly n: number;
+  readonly at: number;
+  readonly system: SystemId;
+  /** When it became known here that Django has sent it. */
+  readonly seen: number;
+  /** The memberships that it would come by. */
+  readonly keys: readonly string[];
+  /** null: this browser is not known to be in the group. */
+  fate: Fate | null;
+}
+
+/** When events may not have reached a system's socket; `to` is null as long as that lasts. */
+interface Window {
+  from: number;
+  to: number | null;
+}
+
+export interface Ledger {
+  /** Django has sent it, or has failed to. */
+  sent(event: Watched, now: number): void;
+  arrived(system: SystemId, n: number, now: number): void;
+  /** The page begins to want a room or topic, or does not want it any more. */
+  want(system: SystemId, kind: "room" | "topic", name: string, isWanted: boolean): void;
+  /** The client is away, or reports a miss: nothing may have come since then. */
+  away(system: SystemId, since: number): void;
+  /** It is back, and what was missed is loaded anew. */
+  live(system: SystemId, now: number): void;
+  /** Settles what has become clear. */
+  tick(now: number): void;
+  /** Another person: another browser's groups, as it were. What has been counted stays. */
+  forget(): void;
+  tally(system: SystemId): Tally;
+  total(): Tally;
+  fateOf(n: number): Fate | null;
+  /** Events of which it is not clear what becomes of them; one that Django has just sent is not among them. */
+  unsettled(now: number): number;
+}
+
+/** `onFate` is called when the fate of a counted event changes. */
+export function createLedger(onFate: (n: number, fate: Fate) => void = () => undefined): Ledger {
+  const entries = new Map<number, Entry>();
+  const arrivals = new Map<number, { system: SystemId; at: number }>();
+  /** The first event of each membership that has come. */
+  const started = new Map<string, number>();
+  const wanted = new Map<SystemId, Set<string>>();
+  const windows = new Map<SystemId, Window[]>();
+  const tallies = new Map<SystemId, { -readonly [K in keyof Tally]: Tally[K] }>();
+  /** Events that may still change: the others need no look. */
+  const open = new Set<Entry>();
+
+  const of = (system: SystemId) => {
+    const known = tallies.get(system) ?? { ...NOTHING };
+    tallies.set(system, known);
+    return known;
+  };
+
+  const keysOf = ({ system, group, topic }: Watched): string[] => {
+    const names = [...(wanted.get(system) ?? [])];
+    if (system === "parking" && topic !== null) return names.filter((name) => isOfTopic(topic, name)).map((name) => `${system} ${group} ${name}`);
+    const room = roomOf(system, group);
+    return room === null || names.includes(room) ? [`${system} ${group}`] : [];
+  };
+
+  const settle = (entry: Entry, fate: Fate | null) => {
+    const before = entry.fate;
+    if (before === fate) return;
+    const tally = of(entry.system);
+    if (before === null) tally.sent += 1;
+    else count(tally, before, -1);
+    entry.fate = fate;
+    if (fate === null) tally.sent -= 1;
+    else count(tally, fate, 1);
+    if (fate === "shown" || fate === "anew" || fate === null) open.delete(entry);
+    else open.add(entry);
+    if (fate !== null) onFate(entry.n, fate);
+  };
+
+  /** It is one that counts, as far as is known now. */
+  const admit = (entry: Entry) => {
+    if (entry.fate === null && entry.keys.some((key) => (started.get(key) ?? Infinity) <= entry.n)) settle(entry, "pending");
+    if (entry.fate !== null && arrivals.has(entry.n)) settle(entry, "shown");
+  };
+
+  /** It has come: this browser is in the group, from this event on. */
+  const begin = (entry: Entry) => {
+    for (const key of entry.keys) {
+      if (started.has(key)) continue;
+      started.set(key, entry.n);
+      // Others of the group, sent after it, may be known already.
+      for (const other of entries.values()) if (other.n > entry.n && other.keys.includes(key)) admit(other);
+    }
+    admit(entry);
+  };
+
+  const judge = (entry: Entry, now: number): Fate => {
+    const age = now - entry.seen;
+    const all = (windows.get(entry.system) ?? []).filter(({ from, to }) => entry.at >= from && (to === null || entry.at <= to));
+    if (all.length > 0 && (age >= SOON || entry.fate !== "pending")) return all.some(({ to }) => to === null) ? "waiting" : "anew";
+    return age >= LATE ? "lost" : entry.fate === "waiting" ? "pending" : (entry.fate ?? "pending");
+  };
+
+  return {
+    sent(event, now) {
+      if (entries.has(event.n)) return;
+      if (event.error !== null) {
+        if (keysOf(event).some((key) => started.has(key))) of(event.system).failedToPublish += 1;
+        return;
+      }
+      const { n, at, system } = event;
+      const entry: Entry = { n, at, system, seen: now, keys: keysOf(event), fate: null };
+      entries.set(n, entry);
+      if (arrivals.get(n)?.system === system) begin(entry);
+      else admit(entry);
+      bound(entries, ENTRIES, (old) => open.delete(old));
+    },
+    arrived(system, n, now) {
+      if (arrivals.has(n)) return;
+      arrivals.set(n, { system, at: now });
+      bound(arrivals, ENTRIES);
+      const entry = entries.get(n);
+      // Two systems may share a user's group: the event counts for the one that it is of.
+      if (entry?.system === system) begin(entry);
+    },
+    want(system, kind, name, isWanted) {
+      const names = wanted.get(system) ?? new Set();
+      wanted.set(system, names);
+      if (isWanted) return void names.add(name);
+      names.delete(name);
+      const isOfIt = (key: string) => (kind === "topic" ? key.endsWith(` ${name}`) : key === `${system} ${groupOf(system, name)}`) && key.startsWith(`${system} `);
+      for (const key of [...started.keys()]) if (isOfIt(key)) started.delete(key);
+      // What was on its way may come or not.
+      for (const entry of [...open]) if (entry.fate !== "lost" && entry.system === system && !entry.keys.some((key) => started.has(key))) settle(entry, null);
+    },
+    away(system, since) {
+      const all = windows.get(system) ?? [];
+      windows.set(system, all);
+      const last = all.at(-1);
+      if (last?.to === null) last.from = Math.min(last.from, since - MARGIN);
+      else all.push({ from: since - MARGIN, to: null });
+      if (all.length > WINDOWS) all.shift();
+    },
+    live(system, now) {
+      const last = windows.get(system)?.at(-1);
+      if (last?.to === null) last.to = now + MARGIN;
+    },
+    tick(now) {
+      for (const entry of [...open]) settle(entry, judge(entry, now));
+      for (const entry of entries.values()) if (now - entry.seen > KEEP && !open.has(entry)) entries.delete(entry.n);
+      for (const [n, { at }] of arrivals) if (now - at > KEEP) arrivals.delete(n);
+    },
+    forget() {
+      started.clear();
+      for (const entry of [...open]) if (entry.fate !== "lost") settle(entry, null);
+      entries.clear();
+      open.clear();
+      windows.clear();
+    },
+    tally: (system) => ({ ...of(system) }),
+    total: () => [...tallies.values()].reduce<Tally>(sum, NOTHING),
+    fateOf: (n) => entries.get(n)?.fate ?? null,
+    unsettled: (now) => [...open].filter(({ fate, seen }) => fate === "waiting" || (fate === "pending" && now - seen >= SOON)).length,
+  };
+}
+
+function count(tally: { -readonly [K in keyof Tally]: Tally[K] }, fate: Fate, change: number): void {
+  if (fate === "shown") tally.shown += change;
+  if (fate === "anew") tally.loadedAnew += change;
+  if (fate === "waiting") tally.waiting += change;
+  if (fate === "lost") tally.lost += change;
+}
+
+export const sum = (a: Tally, b: Tally): Tally => each((key) => a[key] + b[key]);
+export const difference = (a: Tally, b: Tally): Tally => each((key) => a[key] - b[key]);
+
+const each = (value: (key: keyof Tally) => number): Tally =>
+  Object.fromEntries((Object.keys(NOTHING) as (keyof Tally)[]).map((key) => [key, value(key)])) as unknown as Tally;
+
+/** Without what is still on its way. */
+export const settled = (tally: Tally): Tally => ({ ...tally, sent: tally.shown + tally.loadedAnew + tally.waiting + tally.lost });
+
+/** The room of a group that clients join themselves; null for the others. */
+function roomOf(system: SystemId, group: string): string | null {
+  if (system === "class") return /^session\.(.+)$/.exec(group)?.[1] ?? null;
+  return system === "workshop" && /^(work_order|ticket)_/.test(group) ? group : null;
+}
+
+const groupOf = (system: SystemId, room: string): string => (system === "class" ? `session.${room}` : room);
+
+/** The oldest go first. */
+function bound<V>(map: Map<number, V>, size: number, gone: (value: V) => void = () => undefined): void {
+  for (const [key, value] of map) {
+    if (map.size <= size) return;
+    map.delete(key);
+    gone(value);
+  }
+}

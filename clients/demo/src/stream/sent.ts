@@ -1,0 +1,49 @@
+// What Django has sent, as the control process reads it from the record of the channel layer.
+
+import { activityOf, nodesOf, type Activity } from "./control";
+import { PRESETS } from "./numbered";
+import type { NodeInfo, Sent } from "./types";
+
+export interface SentEvents {
+  sent(event: Sent): void;
+  nodes(nodes: readonly NodeInfo[]): void;
+  /** Another page may have changed it. */
+  activity(activity: Activity): void;
+  /** What the control process has done. */
+  fact(fact: { readonly at: number; readonly text: string }): void;
+}
+
+/** A line of the record; null if this page does not know what it is. */
+export function sentOf(line: unknown): Sent | null {
+  const { n, at, group, system, event, topic, message, error } = Object(line) as Record<string, unknown>;
+  const id = PRESETS[String(system)];
+  if (typeof n !== "number" || typeof at !== "number" || typeof group !== "string" || id === undefined) return null;
+  const { event: named, type } = Object(message) as Record<string, unknown>;
+  // Of all notifications only the topic differs.
+  const name = [topic, event, named, type].find((text) => typeof text === "string") as string | undefined;
+  return { n, at, group, system: id, event: name ?? "", topic: typeof topic === "string" ? topic : null, message, error: typeof error === "string" ? error : null };
+}
+
+/** Returns what ends it. The browser comes back by itself, and asks for what it has not got. */
+export function followSent(events: SentEvents): () => void {
+  const source = new EventSource("/demo/control/sent");
+  const on = (name: string, take: (data: unknown) => void) =>
+    source.addEventListener(name, ({ data }: MessageEvent<string>) => {
+      try {
+        take(JSON.parse(data));
+      } catch {
+        // Half a line says nothing.
+      }
+    });
+  on("message", (data) => {
+    const event = sentOf(data);
+    if (event) events.sent(event);
+  });
+  on("nodes", (data) => events.nodes(nodesOf(data)));
+  on("activity", (data) => events.activity(activityOf(data)));
+  on("fact", (data) => {
+    const { at, text } = Object(data) as { at?: unknown; text?: unknown };
+    if (typeof text === "string") events.fact({ at: typeof at === "number" ? at : Date.now(), text });
+  });
+  return () => source.close();
+}

@@ -1,0 +1,255 @@
+// The one place where the events of all systems come together: the sockets' side, Django's side, and the books of both.
+
+import { createStore, type Store } from "../ui/store";
+import { SYSTEMS, systemOf, type SystemId } from "../systems";
+import { sentence, type Away } from "./facts";
+import { createLedger, difference, settled, type Ledger } from "./ledger";
+import { createRecords, type Item, type Records } from "./records";
+import { NOTHING, type Arrival, type Fate, type NodeInfo, type Sent, type Tally } from "./types";
+import type { SentEvents } from "./sent";
+import type { Observer } from "./watch";
+
+/** For what draws: each event by itself, at once. */
+export interface Listener {
+  arrived?(arrival: Arrival, key: string): void;
+  sent?(event: Sent): void;
+  fate?(n: number, fate: Fate): void;
+  /** This node serves the system from now on. */
+  served?(system: SystemId, node: string): void;
+  nodes?(): void;
+}
+
+export interface Fact {
+  readonly at: number;
+  readonly text: string;
+  /** Something was lost, or could not be done. */
+  readonly isBad: boolean;
+}
+
+export interface Totals {
+  readonly total: Tally;
+  readonly by: Readonly<Record<SystemId, Tally>>;
+  /** Events that came, numbered or not. */
+  readonly arrivals: Readonly<Record<SystemId, number>>;
+}
+
+/** A travel time: when the event came, and its milliseconds from Django to this browser. */
+export interface Sample {
+  readonly came: number;
+  readonly ms: number;
+}
+
+export interface Stream extends Observer, Pick<SentEvents, "sent"> {
+  readonly ledger: Ledger;
+  readonly records: Records;
+  readonly totals: Store<Totals>;
+  readonly items: Store<readonly Item[]>;
+  readonly facts: Store<readonly Fact[]>;
+  /** The fact that is shown. */
+  readonly line: Store<Fact | null>;
+  readonly nodes: Store<readonly NodeInfo[]>;
+  /** The node of each system's socket. */
+  readonly serving: Store<Readonly<Partial<Record<SystemId, string>>>>;
+  readonly samples: () => readonly Sample[];
+  /** The nodes as they are known now, and not once per frame. */
+  lanes(): readonly NodeInfo[];
+  setNodes(nodes: readonly NodeInfo[]): void;
+  fact(text: string, isBad?: boolean): void;
+  /** What the control process says. It is shown until a fact of this page's own says what that meant for it. */
+  note(text: string): void;
+  /**
+   * Something is broken: when it has been done, at least so many milliseconds have passed, and all is settled, a fact
+   * states what happened.
+   */
+  broken(how: { readonly begun: string; readonly what: string; readonly atLeast: number; readonly done: Promise<void> }): void;
+  listen(listener: Listener): () => void;
+  /** Settles what is due; called a few times a second. */
+  tick(): void;
+}
+
+const LISTED = 50;
+const FACTS = 30;
+const SAMPLES = 30_000;
+/** After this time a fact says what is not settled. */
+const PATIENCE = 20_000;
+
+/** What was done shows its effect within this time. */
+const EFFECT = 1_500;
+
+interface Break {
+  readonly what: string;
+  readonly since: number;
+  /** Infinity until it has been done. */
+  earliest: number;
+  /** Without what waits: that is settled together with what follows. */
+  readonly before: Tally;
+}
+
+const ORDER = SYSTEMS.map(({ id }) => id);
+const inOrder = (a: { readonly system: SystemId }, b: { readonly system: SystemId }): number => ORDER.indexOf(a.system) - ORDER.indexOf(b.system);
+
+const none = <T,>(value: T): Record<SystemId, T> => Object.fromEntries(SYSTEMS.map(({ id }) => [id, value])) as Record<SystemId, T>;
+
+export function createStream(): Stream {
+  const listeners = new Set<Listener>();
+  const records = createRecords();
+  const onFate = (n: number, fate: Fate) => {
+    records.fate(n, fate);
+    for (const listener of listeners) listener.fate?.(n, fate);
+    changed();
+  };
+  const ledger = createLedger(onFate);
+  const arrivals = none(0);
+  const totals = createStore<Totals>({ total: NOTHING, by: none(NOTHING), arrivals: none(0) });
+  const items = createStore<readonly Item[]>([]);
+  const facts = createStore<readonly Fact[]>([]);
+  const line = createStore<Fact | null>(null);
+  const nodes = createStore<readonly NodeInfo[]>([]);
+  const serving = createStore<Readonly<Partial<Record<SystemId, string>>>>({});
+  let known: readonly NodeInfo[] = [];
+  let served: Partial<Record<SystemId, string>> = {};
+  let told: readonly Fact[] = [];
+  let samples: Sample[] = [];
+  let breaks: Break[] = [];
+  /** Connections that were lost, and misses that were reported, lately. */
+  let absences: (Away & { readonly system: SystemId })[] = [];
+  let gaps: { readonly system: SystemId; readonly at: number }[] = [];
+  /** The last fact of this page's own. */
+  let last: Fact | null = null;
+  let count = 0;
+  let isChanged = false;
+
+  function changed(): void {
+    isChanged = true;
+  }
+
+  const publish = () => {
+    if (!isChanged) return;
+    isChanged = false;
+    const by = Object.fromEntries(SYSTEMS.map(({ id }) => [id, ledger.tally(id)])) as Record<SystemId, Tally>;
+    totals.set({ total: ledger.total(), by, arrivals: { ...arrivals } });
+    items.set(records.last(LISTED));
+  };
+
+  const end = (system: SystemId, to: number) => {
+    absences = absences.map((one) => (one.system === system && one.to === null ? { ...one, to } : one));
+  };
+
+  const note = (text: string, isBad = false): Fact => {
+    const fact = { at: Date.now(), text, isBad };
+    told = [...told, fact].slice(-FACTS);
+    facts.set(told);
+    return fact;
+  };
+  const fact = (text: string, isBad = false) => {
+    last = note(text, isBad);
+    line.set(last);
+  };
+
+  const setNodes = (given: readonly NodeInfo[]) => {
+    known = given;
+    nodes.set(known);
+    for (const listener of listeners) listener.nodes?.();
+  };
+
+  const settle = (now: number) => {
+    const isAway = absences.some(({ to }) => to === null);
+    const isOpen = isAway || ledger.unsettled(now) > 0;
+    breaks = breaks.filter(({ what, since, earliest, before }) => {
+      if (now < earliest || (isOpen && now < Math.max(since, earliest) + PATIENCE)) return true;
+      const change = difference(settled(ledger.total()), before);
+      const mine = absences.filter(({ to }) => to === null || to >= since).sort(inOrder);
+      const missed = gaps
+        .filter(({ at }) => at >= since)
+        .sort(inOrder)
+        .map(({ system }) => systemOf(system).title);
+      fact(sentence(what, mine, missed, change), change.lost > 0);
+      return false;
+    });
+    absences = absences.filter(({ to }) => to === null || to > now - 2 * PATIENCE).slice(-50);
+    gaps = gaps.filter(({ at }) => at > now - 2 * PATIENCE).slice(-50);
+  };
+
+  return {
+    ledger,
+    records,
+    totals,
+    items,
+    facts,
+    line,
+    nodes,
+    serving,
+    samples: () => samples,
+    lanes: () => known,
+    arrived(given) {
+      const arrival: Arrival = { ...given, id: ++count };
+      const { system, n, at, came } = arrival;
+      arrivals[system] += 1;
+      if (at !== null) samples.push({ came, ms: Math.max(0, came - at) });
+      const key = records.arrived(arrival);
+      if (n !== null) ledger.arrived(system, n, came);
+      for (const listener of listeners) listener.arrived?.(arrival, key);
+      changed();
+    },
+    sent(event) {
+      records.sent(event);
+      ledger.sent(event, Date.now());
+      for (const listener of listeners) listener.sent?.(event);
+      changed();
+    },
+    want: ledger.want,
+    away(system, since, why) {
+      ledger.away(system, since);
+      if (why === "missed") {
+        end(system, Date.now());
+        gaps.push({ system, at: Date.now() });
+      } else if (!absences.some((one) => one.system === system && one.to === null)) absences.push({ system, title: systemOf(system).title, from: Date.now(), to: null });
+    },
+    live(system) {
+      ledger.live(system, Date.now());
+      end(system, Date.now());
+      changed();
+    },
+    node(system, node) {
+      served = { ...served };
+      if (node === null) delete served[system];
+      else served[system] = node;
+      serving.set(served);
+      // Without a control process the nodes are those that serve this page, or have served it.
+      if (node === null) return;
+      if (!known.some(({ name }) => name === node)) setNodes([...known, { name: node, state: "running" as const }].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })));
+      for (const listener of listeners) listener.served?.(system, node);
+    },
+    setNodes,
+    fact,
+    note(text) {
+      const one = note(text);
+      if (breaks.length > 0 || one.at - (last?.at ?? 0) > PATIENCE) line.set(one);
+    },
+    broken({ begun, what, atLeast, done }) {
+      const since = Date.now();
+      line.set({ at: since, text: begun, isBad: false });
+      const one: Break = { what, since, earliest: Infinity, before: settled({ ...ledger.total(), waiting: 0 }) };
+      breaks.push(one);
+      done.then(
+        () => {
+          one.earliest = Math.max(since + atLeast, Date.now() + EFFECT);
+        },
+        () => {
+          breaks = breaks.filter((other) => other !== one);
+        },
+      );
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    tick() {
+      const now = Date.now();
+      ledger.tick(now);
+      samples = samples.filter(({ came }) => came > now - SAMPLES).slice(-3_000);
+      settle(now);
+      publish();
+    },
+  };
+}

@@ -1,0 +1,140 @@
+// A system's client, watched: what comes, what is missed, and the fact that is stated after something was broken.
+
+import { createTestClient, type TestClient } from "@channelgate/client/testing";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import { createStream, type Stream } from "../src/stream/stream";
+import { followWants, watch } from "../src/stream/watch";
+import type { Sent } from "../src/stream/types";
+
+let stream: Stream;
+let client: TestClient;
+let stop: () => void;
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000_000 });
+  stream = createStream();
+  client = createTestClient({ now: Date.now() });
+  followWants("class", client, stream);
+  stop = watch("class", client, stream);
+  client.connect();
+  client.open();
+  pass(100);
+  client.frame({ event: "hello", data: { node: "node1", id: "1", v: 1 } });
+});
+
+afterEach(() => {
+  stop();
+  vi.useRealTimers();
+});
+
+/** The time of the page and that of the client. */
+function pass(ms: number): void {
+  for (let left = ms; left > 0; left -= 50) {
+    vi.advanceTimersByTime(Math.min(50, left));
+    client.advance(Math.min(50, left));
+    stream.tick();
+  }
+}
+
+const sent = (n: number, more: Partial<Sent> = {}): void =>
+  stream.sent({ n, at: Date.now(), system: "class", group: "session.1", event: "session-stats-update", topic: null, message: {}, error: null, ...more });
+const comes = (n: number): void => client.frame({ event: "session-stats-update", data: { demo: { n, at: Date.now() - 4 } } });
+const done = (what: string) => stream.broken({ begun: `${what} …`, what, atLeast: 1_000, done: Promise.resolve() });
+
+test("what comes is counted and remembered with both of its sides; other systems' events are not this one's", () => {
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  client.frame({ event: "notification_received", data: { demo: { n: 2, at: 0 } } });
+  pass(300);
+  expect(stream.totals.get().total).toMatchObject({ sent: 1, shown: 1 });
+  expect(stream.totals.get().arrivals.class).toBe(1);
+  expect(stream.records.find("n1")).toMatchObject({ arrival: { node: "node1", came: Date.now() - 300 }, sent: { group: "session.1" }, fate: "shown" });
+  expect(stream.samples()).toMatchObject([{ ms: 4 }]);
+  expect(stream.serving.get()).toEqual({ class: "node1" });
+});
+
+test("a node is killed: the system was away, and what was sent meanwhile is loaded anew", async () => {
+  client.onMissed(() => undefined);
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  pass(2_000);
+  done("node1 was killed.");
+  await Promise.resolve();
+  client.drop();
+  sent(2);
+  pass(400);
+  expect(stream.serving.get()).toEqual({});
+  client.open();
+  pass(50);
+  await Promise.resolve();
+  await vi.advanceTimersByTimeAsync(1);
+  pass(4_000);
+  await vi.advanceTimersByTimeAsync(300);
+  pass(300);
+  expect(stream.line.get()?.text).toMatch(/^node1 was killed\. Class was away for 0\.[45] s; what changed meanwhile was loaded anew\. Sent 1, shown 0, loaded anew 1, lost 0\.$/);
+});
+
+test("a miss that nobody mends stays said as such", async () => {
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  done("Redis was restarted.");
+  await Promise.resolve();
+  client.gap("backend");
+  sent(2);
+  pass(30_000);
+  expect(stream.line.get()).toMatchObject({ isBad: false, text: "Redis was restarted. No connection was lost, but Class may have missed something; 1 event of that time is not loaded yet. Sent 1, shown 0, loaded anew 0, waiting 1, lost 0." });
+});
+
+test("what waited already is settled together with what follows, so that the counts add up", async () => {
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  client.gap("backend");
+  sent(2);
+  pass(2_000);
+  done("Redis was restarted.");
+  await Promise.resolve();
+  client.fresh();
+  pass(4_000);
+  expect(stream.line.get()?.text).toMatch(/Sent 1, shown 0, loaded anew 1, lost 0\.$/);
+});
+
+test("a loss that nobody reports is a bad fact", async () => {
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  done("Nothing happened.");
+  await Promise.resolve();
+  sent(2);
+  pass(8_000);
+  expect(stream.line.get()).toMatchObject({ isBad: true, text: "Nothing happened. No connection was lost. Sent 1, shown 0, loaded anew 0, lost 1. Nobody reported it." });
+});
+
+test("a break that failed states no fact of its own", async () => {
+  stream.broken({ begun: "x …", what: "x.", atLeast: 0, done: Promise.reject(new Error("refused")) });
+  await vi.advanceTimersByTimeAsync(1);
+  pass(3_000);
+  expect(stream.line.get()?.text).toBe("x …");
+  expect(stream.facts.get()).toEqual([]);
+});
+
+test("rooms are followed as often as they are wanted, also by two clients of the system", () => {
+  const told: unknown[] = [];
+  const other = createTestClient();
+  const want = (...what: unknown[]) => void told.push(what);
+  followWants("workshop", other, { want });
+  followWants("workshop", other, { want });
+  const stops = [other.want("room", "a"), other.want("room", "a")];
+  stops[0]!();
+  stops[0]!();
+  expect(told).toEqual([["workshop", "room", "a", true]]);
+  stops[1]!();
+  expect(told).toEqual([
+    ["workshop", "room", "a", true],
+    ["workshop", "room", "a", false],
+  ]);
+});

@@ -1,0 +1,113 @@
+"""What the control process tells pages, in order: events that Django has sent, facts, and states of nodes.
+
+In: lines of `sent.jsonl`, which Django's processes write, and `tell`. Out: entries, to any number of readers. Only the
+newest entries are kept.
+"""
+
+import collections
+import dataclasses
+import itertools
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+#: Entries that are kept, for readers that reconnect; and seconds between looks at the file.
+KEPT, LOOK = 5000, 0.03
+#: Bytes of the longest line that is passed on.
+LONGEST = 64 << 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    place: int
+    #: `sent`, or the name of an event.
+    kind: str
+    data: str
+    #: The number of a sent event.
+    number: int | None = None
+
+
+class Stream:
+    def __init__(self, path: Path, stopping: threading.Event):
+        self.path, self.stopping = path, stopping
+        self._entries: collections.deque[Entry] = collections.deque(maxlen=KEPT)
+        self._places = itertools.count(1)
+        self._news = threading.Condition()
+
+    def tell(self, kind: str, data: object) -> None:
+        self._add(kind, json.dumps(data))
+
+    def fact(self, text: str) -> None:
+        """What the control process did."""
+        self.tell("fact", {"at": int(time.time() * 1000), "text": text})
+
+    def start(self) -> None:
+        threading.Thread(target=self._follow, daemon=True, name="sent.jsonl").start()
+
+    def now(self) -> int:
+        """The place of the newest entry."""
+        with self._news:
+            return self._entries[-1].place if self._entries else 0
+
+    def after_number(self, number: int) -> int:
+        """The place of this sent event; that of the newest entry if it was never sent, else before the oldest."""
+        with self._news:
+            numbers = {entry.number: entry.place for entry in self._entries if entry.number is not None}
+            if number in numbers or not numbers:
+                return numbers.get(number, 0)
+            return self._entries[-1].place if number > max(numbers) else 0
+
+    def after(self, place: int, seconds: float) -> list[Entry]:
+        """The entries after a place, as soon as there is one; none after so many seconds, or at the end."""
+        with self._news:
+            self._news.wait_for(lambda: self._has_news(place) or self.stopping.is_set(), seconds)
+            return [entry for entry in self._entries if entry.place > place] if self._has_news(place) else []
+
+    def wake(self) -> None:
+        """Lets all readers look whether this is the end."""
+        with self._news:
+            self._news.notify_all()
+
+    def _has_news(self, place: int) -> bool:
+        return bool(self._entries) and self._entries[-1].place > place
+
+    def _add(self, kind: str, data: str, number: int | None = None) -> None:
+        with self._news:
+            self._entries.append(Entry(next(self._places), kind, data, number))
+            self._news.notify_all()
+
+    def _follow(self) -> None:
+        file, rest = None, b""
+        while not self.stopping.wait(LOOK):
+            if file is None:
+                if not self.path.exists():
+                    continue
+                file = self.path.open("rb")
+            # Asked before the read: what was renamed gets no further line after this.
+            is_former = not self._is(file)
+            while data := file.read(1 << 20):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._line(line)
+                # A line without an end is not one of Django's.
+                rest = rest if len(rest) <= LONGEST else b""
+            if is_former:
+                file.close()
+                file, rest = None, b""
+
+    def _is(self, file) -> bool:
+        try:
+            return os.fstat(file.fileno()).st_ino == self.path.stat().st_ino
+        except FileNotFoundError:
+            return False
+
+    def _line(self, line: bytes) -> None:
+        try:
+            text = line.decode()
+            number = json.loads(text)["n"]
+        except (ValueError, TypeError, KeyError):
+            return
+        if len(line) <= LONGEST:
+            self._add("sent", text, number)

@@ -1,0 +1,92 @@
+// How the demonstration looks: light and dark, wide and narrow, for screen readers, and for the README.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { Demo, SYSTEMS, System } from "../support/demo.js";
+import { launch, overflowing } from "../support/live.js";
+import { reduced } from "../support/png.js";
+import { until } from "../support/until.js";
+
+/** With SCREENSHOTS=1 the pictures are the README's; otherwise they are thrown away. */
+const kept = process.env.SCREENSHOTS === "1" && fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+/** The sum over a walk through all pages. */
+const MAX_SHIFT = 0.05;
+const WINDOWS = [
+  { width: 1280, height: 800, deviceScaleFactor: 1.5 },
+  { width: 390, height: 844, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+];
+
+describe("the look of the demonstration", () => {
+  let system;
+  let browser;
+  let pictures;
+
+  before(async () => {
+    pictures = kept || (await mkdtemp(join(tmpdir(), "channelgate-demo-pictures-")));
+    system = await System.start({ activity: true, speed: 3 });
+    browser = await launch();
+  });
+  after(async () => {
+    await browser?.close();
+    await system?.stop();
+    if (pictures && !kept) await rm(pictures, { recursive: true });
+  });
+
+  for (const { width, height, ...window } of WINDOWS) {
+    for (const colorScheme of ["light", "dark"]) {
+      it(`${width} px, ${colorScheme}: no violation of axe, no sideways scroll, nothing that jumps, and a picture`, async () => {
+        const demo = await Demo.open(browser, system, "visitors", { as: "tia", viewport: { width, height }, colorScheme, ...window });
+        await demo.isLive();
+        for (const route of SYSTEMS) {
+          await demo.goTo(route);
+          const before = await demo.came(route);
+          await until("something happens", async () => (await demo.came(route)) > before, 60_000);
+          await demo.page.mouse.move(0, 0);
+          const picture = await demo.page.screenshot();
+          await writeFile(join(pictures, `demo-${route}-${width}-${colorScheme}.png`), kept ? reduced(picture) : picture);
+          assert.deepEqual(await overflowing(demo.page), [], route);
+          assert.deepEqual(await demo.violations(), [], route);
+          const { sum, shifts } = await demo.shifts();
+          assert.ok(sum < MAX_SHIFT, `${route}: ${JSON.stringify(shifts)}`);
+        }
+        await demo.close();
+        assert.deepEqual(demo.problems, [], "the browser complained");
+      });
+    }
+  }
+
+  it("fits the narrowest phone", async () => {
+    const demo = await Demo.open(browser, system, "visitors", { viewport: { width: 360, height: 640 } });
+    await demo.isLive();
+    for (const route of SYSTEMS) {
+      await demo.goTo(route);
+      assert.deepEqual(await overflowing(demo.page), [], route);
+    }
+    await demo.close();
+  });
+
+  it("points to Break it at the first visit, until that is read", async () => {
+    const demo = await Demo.open(browser, system);
+    await demo.page.evaluate(() => window.localStorage.removeItem("hint"));
+    const fresh = await demo.context.newPage();
+    await fresh.goto(`${system.url}/`);
+    await fresh.getByRole("button", { name: "Got it" }).click();
+    await fresh.reload();
+    await fresh.getByTestId("river").waitFor();
+    assert.equal(await fresh.getByRole("button", { name: "Got it" }).count(), 0);
+    await demo.close();
+  });
+
+  it("does not move where motion is not wanted", async () => {
+    const demo = await Demo.open(browser, system, "visitors", { reducedMotion: "reduce" });
+    await demo.isLive();
+    await until("something happens", async () => (await demo.number("shown")) > 3, 60_000);
+    assert.equal(await demo.page.evaluate(() => document.getAnimations().length), 0);
+    await demo.close();
+  });
+});

@@ -1,0 +1,31 @@
+"""How fast things happen: it may be changed, paused and ended from another thread at any time."""
+
+import threading
+import time
+
+
+class Pace:
+    def __init__(self, speed: float = 1.0, paused: bool = False):
+        self._change = threading.Condition()
+        self._speed, self._paused, self._ended = speed, paused, False
+
+    def set(self, speed: float, paused: bool) -> None:
+        with self._change:
+            self._speed, self._paused = speed, paused
+            self._change.notify_all()
+
+    def end(self) -> None:
+        with self._change:
+            self._ended = True
+            self._change.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits so long at speed 1, and longer while paused; false at the end."""
+        left, before = seconds, time.monotonic()
+        with self._change:
+            while not self._ended and (self._paused or left > 0):
+                speed = 0 if self._paused else self._speed
+                self._change.wait(left / speed if speed else None)
+                now = time.monotonic()
+                left, before = left - (now - before) * speed, now
+            return not self._ended

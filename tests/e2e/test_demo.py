@@ -1,0 +1,328 @@
+"""`make demo`: events have numbers and are on record, each button does what it says, and Ctrl-C ends all of it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import stack
+from rig.client import Client, refusal, until
+from rig.demonstration import CONTROL, Demonstration, Stream
+from rig.http import Http
+
+FEED, ATTENDANCE = "/ws/?cg=1", "/ws/attendance/"
+
+
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory):
+    """Two nodes, and four times as many events as in `make demo`."""
+    demonstration = Demonstration(tmp_path_factory.mktemp("demo"), nodes=2)
+    try:
+        demonstration.wait()
+        reply = demonstration.web.request_now("POST", f"{CONTROL}activity", data={"speed": 4}, headers={"X-Demo": "1"})
+        assert reply.status == 200, reply
+        yield demonstration
+    finally:
+        demonstration.stop()
+
+
+def numbers(client: Client) -> list[int]:
+    """The numbers of the events that a client of the feed, or of the attendance, has got."""
+    return [frame["data"]["demo"]["n"] for frame in client.json() if "demo" in frame.get("data", {})]
+
+
+def gaps(client: Client) -> list[dict]:
+    return [frame for frame in client.json() if frame.get("event") == "gap"]
+
+
+def of_group(demonstration: Demonstration, group: str, after: int = 0) -> list[dict]:
+    """What Django has sent to a group."""
+    return [line for line in demonstration.sent() if line["group"] == group and line["n"] > after]
+
+
+async def live(client: Client, after: int, what: str = "an event") -> None:
+    """Waits for an event with a higher number."""
+    await client.wait(lambda client: any(number > after for number in numbers(client)), what)
+
+
+async def recorded(demonstration: Demonstration, number: int) -> dict:
+    """The line of an event; it is written when the event was sent, so it may come after the event itself."""
+    return await until(lambda: next((one for one in demonstration.sent() if one["n"] == number), None), "the record")
+
+
+async def is_complete(demonstration: Demonstration, client: Client) -> None:
+    """A client of the feed has got all from its first event to its last, or a gap was reported."""
+    got = numbers(client)
+    await recorded(demonstration, got[-1])
+    sent = [line["n"] for line in of_group(demonstration, "broadcast") if got[0] <= line["n"] <= got[-1]]
+    assert got == sent or gaps(client)
+
+
+async def test_every_event_arrives_with_its_number_as_it_is_on_record(demonstration, sockets):
+    port = demonstration.port
+    tia = demonstration.demo.person("tia")
+    feed, attendance = await Client.open(port, "/ws/"), await Client.open(port, ATTENDANCE)
+    shop = await sockets.open(port, tia)
+    token = (await demonstration.web.get("/api/user/ws-token/", token=tia.token)).json()["ws_token"]
+    parking = await Client.open(port, f"/ws/notifications/?token={token}")
+    await parking.send({"type": "subscribe", "notification_types": ["parking_lot"]})
+    orders = (await demonstration.web.get("/api/repairs/work-orders/", token=tia.token)).json()
+    for order in orders:
+        await shop.emit("join_room", f"work_order_{order['id']}")
+    await shop.emit("joinSession", "1")
+    await until(lambda: len(numbers(feed)) > 3 and len(numbers(attendance)) > 1, "events of feed and attendance")
+    await until(lambda: numbers(parking), "lots that fill")
+    await shop.args("work_order_updated")
+    await shop.args("session-stats-update")
+    for client, group in ((feed, "broadcast"), (attendance, "attendance_updates"), (parking, "notifications")):
+        got = numbers(client)
+        await recorded(demonstration, got[-1])
+        sent = [line for line in of_group(demonstration, group) if got[0] <= line["n"] <= got[-1]]
+        assert got == [line["n"] for line in sent] and got == sorted(set(got))
+        data = {frame["data"]["demo"]["n"]: frame["data"] for frame in client.json() if "demo" in frame.get("data", {})}
+        assert all(line["message"]["data"] == data[line["n"]] for line in sent)
+        assert all(line["at"] == data[line["n"]]["demo"]["at"] and "error" not in line for line in sent)
+    for name, system in (("work_order_updated", "repair-shop"), ("session-stats-update", "tracker")):
+        (event,) = await shop.args(name)
+        assert (await recorded(demonstration, event["demo"]["n"]))["system"] == system
+    lot = parking.json()[0]["data"]
+    assert 0 <= lot["occupied"] <= lot["capacity"]
+    assert (await recorded(demonstration, lot["demo"]["n"]))["topic"] == "parking_lot_changed"
+
+
+async def test_what_django_sends_is_streamed_and_goes_on_after_the_last_event(demonstration):
+    async with Stream(demonstration) as first:
+        await first.until(lambda: len(first.sent()) > 3, "events")
+        ids = [number for _, _, number in first.entries if number is not None]
+        assert ids == [line["n"] for line in first.sent()]
+    await until(lambda: demonstration.sent()[-1]["n"] > ids[-1] + 2, "events that nobody hears")
+    async with Stream(demonstration, last=ids[1]) as second:
+        await second.until(lambda: second.sent()[-1:] and second.sent()[-1]["n"] > ids[-1] + 2, "what was missed")
+        lines = second.sent()
+    record = demonstration.sent()
+    begin = next(place for place, line in enumerate(record) if line["n"] == ids[1])
+    assert lines == record[begin + 1 :][: len(lines)]
+
+
+@pytest.mark.parametrize(
+    ("order", "state", "code"), [("kill-node", "killed", 1006), ("end-node", "ending", 1012)], ids=["kill", "end"]
+)
+async def test_a_node_ends_and_comes_back(demonstration, order, state, code):
+    node = Client.open(demonstration.ports["NODE_PORT"], FEED)
+    async with Stream(demonstration) as stream:
+        client = await node
+        assert (await client.count(1))[0]["node"] == "node1"
+        await demonstration.order(order, node="node1")
+        assert (await client.gone())[0] == code
+        # The other one serves meanwhile.
+        await live(await Client.open(demonstration.port, FEED), 0)
+        await stream.until(lambda: "node1 is back" in stream.facts(), "the node", 60)
+        assert stream.states("node1")[-4:] == ["running", state, "starting", "running"]
+        assert stream.states("node2") == ["running"]
+        again = await Client.open(demonstration.ports["NODE_PORT"], FEED)
+        await live(again, 0)
+
+
+async def test_a_frozen_redis_loses_nothing(demonstration):
+    client = await Client.open(demonstration.port, "/ws/")
+    await live(client, 0)
+    # More than once, if this program stands still while Redis does.
+    for _ in range(3):
+        async with Stream(demonstration) as stream:
+            await demonstration.order("freeze-redis")
+            again = await demonstration.post("freeze-redis", b"")
+            answer = await asyncio.to_thread(stack.redis_command, demonstration.ports["REDIS_PORT"], "PING")
+            await stream.until(lambda stream=stream: "goes on" in stream.facts(), "Redis to go on")
+        if not answer and again.status == 409:
+            break
+    else:
+        raise AssertionError(f"Redis was never frozen: {answer=} {again=}")
+    last = demonstration.sent()[-1]["n"]
+    await live(client, last, "an event after the freeze")
+    await is_complete(demonstration, client)
+
+
+async def test_a_restarted_redis_is_empty_and_a_gap_is_reported(demonstration):
+    client = await Client.open(demonstration.port, FEED)
+    await live(client, 0)
+    redis = demonstration.ports["REDIS_PORT"]
+    assert stack.redis_command(redis, "SET mark 1").startswith("+OK")
+    async with Stream(demonstration) as stream:
+        await demonstration.order("restart-redis")
+        await stream.until(lambda: "Redis is back" in stream.facts(), "Redis to be back")
+        assert stack.redis_command(redis, "EXISTS mark").startswith(":0")
+        await client.wait(gaps, "the gap")
+        last = demonstration.sent()[-1]["n"]
+        await live(client, last, "an event after the restart")
+    # What Django could not send is on record as well.
+    assert all(line["error"] for line in demonstration.sent() if "error" in line)
+
+
+async def quiet(demonstration: Demonstration) -> int:
+    """Pauses the activity, and returns the number of the last event."""
+
+    async def last() -> int:
+        before = demonstration.sent()[-1]["n"]
+        await asyncio.sleep(1)
+        return before if demonstration.sent()[-1]["n"] == before else 0
+
+    assert (await demonstration.order("activity", paused=True))["paused"]
+    return await until(last, "the pause")
+
+
+async def test_five_hundred_events_at_once_all_arrive_or_a_gap_is_reported(demonstration):
+    client = await Client.open(demonstration.port, FEED)
+    await live(client, 0)
+    before = await quiet(demonstration)
+    assert await demonstration.order("burst") == {"sent": 500}
+    burst = [line for line in demonstration.sent() if line["n"] > before]
+    assert [line["n"] for line in burst] == list(range(before + 1, before + 501))
+    assert {line["system"] for line in burst} == {"feed", "parking", "attendance", "tracker"}
+    await demonstration.order("activity", paused=False)
+    await live(client, before + 500, "an event after the burst")
+    await is_complete(demonstration, client)
+
+
+async def test_expired_tokens_end_their_connections_and_new_ones_are_taken(demonstration, sockets):
+    web, port = demonstration.web, demonstration.port
+
+    async def tokens() -> tuple[str, str]:
+        login = {"username": "tom", "password": "demonstration"}
+        access = (await web.post("/api/token/", data=login)).json()["access"]
+        return access, (await web.get("/api/user/ws-token/", token=access)).json()["ws_token"]
+
+    access, ws_token = await tokens()
+    shop = await sockets.start(port, access, reconnection=False)
+    await shop.opened()
+    other_tab = await Client.open(port, f"/ws/notifications/?token={ws_token}")
+    ws_token = (await web.get("/api/user/ws-token/", token=access)).json()["ws_token"]
+    path = f"/ws/notifications/?token={ws_token}"
+    parking = await Client.open(port, path)
+    await demonstration.order("expire-token", person="tom")
+    assert await parking.gone() == await other_tab.gone() == (4401, "token expired")
+    await shop.wait(lambda: shop.disconnects, "the end of the connection")
+    assert shop.disconnects == ["io server disconnect"]
+    assert await refusal(port, path) == 403
+    assert (await (await sockets.start(port, access)).refused())["message"]
+    access, ws_token = await tokens()
+    await (await sockets.start(port, access)).opened()
+    await (await Client.open(port, f"/ws/notifications/?token={ws_token}")).close()
+    assert (await demonstration.post("expire-token", b'{"person": "nobody"}')).status == 409
+
+
+async def test_a_revoked_user_is_disconnected_everywhere(demonstration, sockets):
+    ann, ben = (demonstration.demo.person(name) for name in ("ann", "ben"))
+    mine = await sockets.open(demonstration.port, ann, reconnection=False)
+    other = await sockets.open(demonstration.port, ben)
+    assert await demonstration.order("revoke", user=ann.id) == {"nodes": 2}
+    await mine.wait(lambda: mine.disconnects, "the end of the connection")
+    assert other.connected
+
+
+async def test_the_activity_can_be_paused_and_made_slower_and_faster(demonstration):
+    await quiet(demonstration)
+    assert (await demonstration.config())["activity"] == {"paused": True, "speed": 4}
+
+    async def seconds(speed: float) -> float:
+        """How long three events take."""
+        await demonstration.order("activity", paused=False, speed=speed)
+        begin, before = time.monotonic(), demonstration.sent()[-1]["n"]
+        await until(lambda: demonstration.sent()[-1]["n"] >= before + 3, "three events", 60)
+        return time.monotonic() - begin
+
+    async def is_faster() -> bool:
+        slow, fast = await seconds(0.5), await seconds(4)
+        return fast < slow / 2
+
+    # Either may be the one during which the machine stands still.
+    await until(is_faster, "a higher speed", 60)
+    assert (await demonstration.config())["activity"] == {"paused": False, "speed": 4}
+
+
+async def test_the_control_process_refuses_all_others(demonstration):
+    port = demonstration.port
+    body = b'{"speed": 4}'
+    site = f"127.0.0.1:{port}"
+    for headers in (
+        {"Host": f"evil.example:{port}"},
+        {"Host": "127.0.0.1"},
+        {"Origin": "http://evil.example"},
+        {"Origin": f"http://localhost:{port}"},
+        {"Origin": "null"},
+        {"X_Demo": "2"},
+        {"Sec_Fetch_Site": "cross-site"},
+    ):
+        assert (await demonstration.post("activity", body, **headers)).status == 403, headers
+    without = await demonstration.web.post(f"{CONTROL}activity", body=body)
+    assert without.status == 403
+    foreign = {"Origin": "http://evil.example"}
+    assert (await demonstration.web.get(f"{CONTROL}config", headers=foreign)).status == 403
+    # What nginx says of a client that is not on this machine.
+    remote = {"X-Real-IP": "192.0.2.1"}
+    assert (await Http(demonstration.ports["CONTROL_PORT"]).get(f"{CONTROL}config", headers=remote)).status == 403
+    for name, wrong, status in (
+        ("activity", b"{", 400),
+        ("activity", b"[]", 400),
+        ("activity", b"[" * 4000, 400),
+        ("activity", b'{"speed": 5}', 400),
+        ("activity", b'{"speed": NaN}', 400),
+        ("activity", b'{"speed": true}', 400),
+        ("activity", b'{"paused": "no"}', 400),
+        ("activity", b" " * 5000, 413),
+        ("kill-node", b"{}", 400),
+        ("kill-node", b'{"node": "redis"}', 404),
+        ("kill-node", b'{"node": ["node1"]}', 400),
+        ("revoke", b'{"user": "6"}', 400),
+        ("no-such-thing", b"{}", 404),
+        ("config", b"{}", 404),
+    ):
+        reply = await demonstration.post(name, wrong)
+        assert reply.status == status and reply.json()["error"], (name, wrong, reply)
+    accepted = await demonstration.post("activity", body, Host=site, Origin=f"http://{site}")
+    assert accepted.status == 200 and accepted.headers["x-content-type-options"] == "nosniff"
+    assert {node["state"] for node in (await demonstration.config())["nodes"]} == {"running"}
+
+
+async def test_the_application_is_served_with_a_strict_policy(demonstration):
+    page = await demonstration.web.get("/")
+    assert page.status == 200 and b"<title>Application</title>" in page.body
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy and "unsafe" not in policy
+    assert f"connect-src 'self' ws://127.0.0.1:{demonstration.port} " in policy
+    assert page.headers["x-content-type-options"] == "nosniff" and page.headers["cache-control"] == "no-cache"
+    script = (await demonstration.web.get("/assets/index-1.js")).headers
+    assert script["content-type"].startswith("text/javascript") and "immutable" in script["cache-control"]
+    assert (await demonstration.web.get("/assets/none.js")).status == 404
+    assert (await demonstration.web.get("/api/")).status == 200
+    assert (await demonstration.web.get("/channelgate/")).status == 404
+
+
+def test_ctrl_c_leaves_no_process_even_while_redis_is_frozen(tmp_path):
+    demonstration = Demonstration(tmp_path, nodes=1)
+    try:
+        demonstration.wait()
+        parts = demonstration.processes()
+        assert len(parts) == 5
+        second = subprocess.run(demonstration.argv, env=demonstration.env, capture_output=True, text=True, timeout=30)
+        assert second.returncode == 1 and "choose another with" in second.stderr
+        directory = {**demonstration.env, **{name: str(stack.free_port()) for name in demonstration.ports}}
+        second = subprocess.run(demonstration.argv, env=directory, capture_output=True, text=True, timeout=30)
+        assert second.returncode == 1 and "choose another directory with UP_DIR" in second.stderr
+        demonstration.web.request_now("POST", f"{CONTROL}freeze-redis", body=b"", headers={"X-Demo": "1"})
+        begin = time.monotonic()
+        assert demonstration.stop(signal.SIGINT) == 0, demonstration.log.read_text()
+        # Each ended as it was asked to.
+        assert "redis ended (0)" in demonstration.log.read_text() and time.monotonic() - begin < 20
+    finally:
+        demonstration.stop()
+    for pid in parts:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 0)
+            raise AssertionError(Path(f"/proc/{pid}/cmdline").read_text())
+    assert not any(map(stack.listening, demonstration.ports.values()))
+    assert json.loads((demonstration.run / "sent.jsonl").read_text().splitlines()[0])["n"] == 1
