@@ -119,6 +119,14 @@ impl Cluster {
         &self.id
     }
 
+    /// The address at which the others find this node; `None` before its first heartbeat.
+    pub fn address(&self) -> Option<Arc<str>> {
+        match &self.redis {
+            Some(redis) => redis.membership.address(),
+            None => self.alone.get().map(|(facts, _)| Arc::clone(&facts.address)),
+        }
+    }
+
     /// Registers this node and answers the others from now on. Runs on the caller's runtime.
     pub fn start(&self, listening: Listening, responder: Arc<dyn Responder>) {
         let address = self.address.clone();

@@ -323,13 +323,13 @@ impl Authenticator {
     }
 
     /// What this node shows to another one; `None` if the nodes share no secret.
-    pub fn ticket_for(&self, node: &str) -> Option<String> {
-        self.keys.load().node_tickets.issue(node, SystemTime::now())
+    pub fn ticket_for(&self, node: &str, address: &str) -> Option<String> {
+        self.keys.load().node_tickets.issue(node, address, SystemTime::now())
     }
 
-    /// Whether another node shows a ticket for this one.
-    pub fn accepts_ticket(&self, ticket: &str, node: &str) -> bool {
-        self.keys.load().node_tickets.accepts(ticket, node, SystemTime::now())
+    /// Whether another node shows a ticket for this one, which the others find at this address.
+    pub fn accepts_ticket(&self, ticket: &str, node: &str, address: &str) -> bool {
+        self.keys.load().node_tickets.accepts(ticket, node, address, SystemTime::now())
     }
 
     /// Issues a ws-token for the user of an access token in a request's headers.

@@ -1,8 +1,8 @@
-//! What one node shows to another: `<expires>.<mac>`, for that node alone and for a moment.
+//! What one node shows to another: `<expires>.<mac>`, for that node at that address and for a moment.
 //!
-//! In: the id of a node. Out: a ticket for it; or whether a ticket is one for this node. The keys are derived from the secrets
+//! In: the id of a node and its address. Out: a ticket for it; or whether a ticket is one for this node. The keys are derived from the secrets
 //! that all nodes share. An operator's token is never passed on: addresses of nodes are in Redis, and who can write there must
-//! not get it.
+//! not get it. The address is signed, too: a ticket that was sent to another one opens nothing.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,32 +36,35 @@ impl NodeTickets {
         Self(secrets.filter_map(|secret| derived(secret.expose())).collect())
     }
 
-    /// A ticket for this node.
-    pub fn issue(&self, node: &str, now: SystemTime) -> Option<String> {
+    /// A ticket for this node at this address.
+    pub fn issue(&self, node: &str, address: &str, now: SystemTime) -> Option<String> {
         let expires = (now + LIFETIME).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
-        let mac = signed(self.0.first()?, &expires, node).finalize().into_bytes();
+        let mac = signed(self.0.first()?, &expires, node, address).finalize().into_bytes();
         Some(format!("{expires}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac)))
     }
 
-    /// Whether this is a ticket for this node.
-    pub fn accepts(&self, ticket: &str, node: &str, now: SystemTime) -> bool {
+    /// Whether this is a ticket for this node at this address.
+    pub fn accepts(&self, ticket: &str, node: &str, address: &str, now: SystemTime) -> bool {
         let Some((expires, mac)) = ticket.split_once('.').filter(|_| ticket.len() <= MAX_TICKET) else { return false };
         let Ok(mac) = BASE64_URL_SAFE_NO_PAD.decode(mac) else { return false };
         let end = expires.parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
         // All are compared, so that the time does not say which of them is right.
-        let tried = self.0.iter().map(|key| signed(key, expires, node).verify_slice(&mac).is_ok());
+        let tried = self.0.iter().map(|key| signed(key, expires, node, address).verify_slice(&mac).is_ok());
         tried.fold(false, |any, one| any | one) && end.is_some_and(|end| end > now && end <= now + 2 * LIFETIME)
     }
 }
 
-fn signed(key: &Hmac<Sha256>, expires: &str, node: &str) -> Hmac<Sha256> {
-    key.clone().chain_update(expires).chain_update(".").chain_update(node)
+fn signed(key: &Hmac<Sha256>, expires: &str, node: &str, address: &str) -> Hmac<Sha256> {
+    // No address and no id of a node contains these separators.
+    key.clone().chain_update(expires).chain_update(".").chain_update(node).chain_update("\n").chain_update(address)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Secret;
+
+    const HERE: &str = "10.0.0.5:8000";
 
     fn tickets(secret_key: Option<&str>, api_key: Option<&str>) -> NodeTickets {
         let mut config = Config::default();
@@ -73,28 +76,29 @@ mod tests {
     #[test]
     fn a_ticket_opens_one_node_for_a_moment() {
         let (tickets, now) = (tickets(Some("django"), None), SystemTime::now());
-        let ticket = tickets.issue("one", now).unwrap();
-        assert!(tickets.accepts(&ticket, "one", now));
-        assert!(tickets.accepts(&ticket, "one", now - LIFETIME / 2), "the other clock is behind");
-        assert!(!tickets.accepts(&ticket, "two", now));
-        assert!(!tickets.accepts(&ticket, "one", now + LIFETIME + Duration::from_secs(1)));
+        let ticket = tickets.issue("one", HERE, now).unwrap();
+        assert!(tickets.accepts(&ticket, "one", HERE, now));
+        assert!(tickets.accepts(&ticket, "one", HERE, now - LIFETIME / 2), "the other clock is behind");
+        assert!(!tickets.accepts(&ticket, "two", HERE, now));
+        assert!(!tickets.accepts(&ticket, "one", "10.0.0.6:8000", now));
+        assert!(!tickets.accepts(&ticket, "one", HERE, now + LIFETIME + Duration::from_secs(1)));
         let (expires, mac) = ticket.split_once('.').unwrap();
         let later = format!("{}.{mac}", expires.parse::<u64>().unwrap() + 1);
         for wrong in ["", ".", expires, &later, &format!("{expires}."), &format!("{ticket}x"), &"x".repeat(1000)] {
-            assert!(!tickets.accepts(wrong, "one", now), "{wrong}");
+            assert!(!tickets.accepts(wrong, "one", HERE, now), "{wrong}");
         }
-        let forever = tickets.issue("one", now + 3 * LIFETIME).unwrap();
-        assert!(!tickets.accepts(&forever, "one", now), "no node makes one that lasts longer");
+        let forever = tickets.issue("one", HERE, now + 3 * LIFETIME).unwrap();
+        assert!(!tickets.accepts(&forever, "one", HERE, now), "no node makes one that lasts longer");
     }
 
     #[test]
     fn nodes_need_a_secret_in_common() {
         let now = SystemTime::now();
-        let ticket = tickets(Some("old"), Some("key")).issue("one", now).unwrap();
-        assert!(!tickets(Some("new"), None).accepts(&ticket, "one", now));
-        assert!(!tickets(None, None).accepts(&ticket, "one", now));
-        assert!(tickets(None, None).issue("one", now).is_none());
-        let ticket = tickets(None, Some("key")).issue("one", now).unwrap();
-        assert!(tickets(Some("django"), Some("key")).accepts(&ticket, "one", now));
+        let ticket = tickets(Some("old"), Some("key")).issue("one", HERE, now).unwrap();
+        assert!(!tickets(Some("new"), None).accepts(&ticket, "one", HERE, now));
+        assert!(!tickets(None, None).accepts(&ticket, "one", HERE, now));
+        assert!(tickets(None, None).issue("one", HERE, now).is_none());
+        let ticket = tickets(None, Some("key")).issue("one", HERE, now).unwrap();
+        assert!(tickets(Some("django"), Some("key")).accepts(&ticket, "one", HERE, now));
     }
 }

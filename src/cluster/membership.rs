@@ -113,6 +113,11 @@ impl Membership {
         }
     }
 
+    /// The address that this node tells the others.
+    pub fn address(&self) -> Option<Arc<str>> {
+        self.with(|known| known.facts.as_ref().map(|facts| Arc::clone(&facts.address)))
+    }
+
     /// Changes when this node has become one of the live nodes.
     pub fn joined(&self) -> watch::Receiver<Joined> {
         self.joined.subscribe()

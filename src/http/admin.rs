@@ -83,8 +83,10 @@ impl Admin {
 
     /// Whether another node of the cluster asks, for one of its operators.
     pub(super) fn is_asked_by_a_node(&self, request: &HttpRequest) -> bool {
-        let ticket = request.headers().get(TICKET).and_then(|value| value.to_str().ok());
-        ticket.is_some_and(|ticket| self.0.access.authenticator().accepts_ticket(ticket, self.0.cluster.id().as_str()))
+        let Some(ticket) = request.headers().get(TICKET).and_then(|value| value.to_str().ok()) else { return false };
+        let Shared { cluster, access, .. } = &*self.0;
+        let accepts = |address: Arc<str>| access.authenticator().accepts_ticket(ticket, cluster.id().as_str(), &address);
+        cluster.address().is_some_and(accepts)
     }
 
     async fn users(&self) -> usize {

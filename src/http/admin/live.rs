@@ -6,6 +6,7 @@
 
 mod feed;
 mod message;
+mod sent;
 mod wire;
 
 use std::{
@@ -21,8 +22,8 @@ use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReaso
 use serde_json::{Value as Json, json};
 use tokio::time::{sleep, timeout};
 
-use self::{feed::Feed, wire::Opened};
-use super::{Admin, access::Problem, overview::Overview, stats::FEW};
+use self::{feed::Feed, sent::Sent, wire::Opened};
+use super::{Admin, access::Problem};
 use crate::{
     http::{
         health::Draining,
@@ -32,7 +33,7 @@ use crate::{
     socket::takeover::{Accepted, AcceptedSlot},
     telemetry::{
         Metrics,
-        history::{self, STEP, STEPS},
+        history::{self, STEPS},
     },
 };
 
@@ -135,7 +136,7 @@ pub(super) async fn open(
         publish: publish.into_inner(),
         metrics: metrics.get_ref().clone(),
         session,
-        last: 0,
+        sent: Sent::default(),
         feed: None,
     };
     actix_rt::spawn(stream.run(messages, place, drain.clone()));
@@ -149,8 +150,7 @@ struct Stream {
     publish: Arc<PublishGate>,
     metrics: Metrics,
     session: Session,
-    /// The end of the last step that the page has.
-    last: u64,
+    sent: Sent,
     feed: Option<Feed>,
 }
 
@@ -228,26 +228,22 @@ impl Stream {
 
     /// Sends the figures: all of them at first, then what the page does not have.
     async fn figures(&mut self) -> Result<(), Gone> {
-        match self.asked().await {
-            Ok((kind, overview)) => {
-                let data = if self.last == 0 { overview.of_last(STEPS) } else { overview.since(self.last) };
-                self.last = overview.end().max(self.last);
-                self.say(&json!({ "type": kind, "data": data, "silent": overview.silent })).await
-            }
-            Err(problem) => self.say(&json!({ "type": "unavailable", "message": problem.to_string() })).await,
-        }
+        let message = match self.asked().await {
+            Ok(message) => message,
+            Err(problem) => json!({ "type": "unavailable", "message": problem.to_string() }),
+        };
+        self.say(&message).await
     }
 
-    async fn asked(&self) -> Result<(&'static str, Arc<Overview>), Problem> {
-        if self.last == 0 {
-            return Ok(("stats", Arc::new(self.admin.overview(STEPS).await?)));
+    async fn asked(&mut self) -> Result<Json, Problem> {
+        if self.sent.goes_on(history::step_of(SystemTime::now())) {
+            let overview = self.admin.recent_overview().await?;
+            if let Some(data) = self.sent.news(&overview) {
+                return Ok(json!({ "type": "sample", "data": data, "silent": overview.silent }));
+            }
         }
-        let behind = history::step_of(SystemTime::now()).saturating_sub(self.last) / STEP;
-        let overview = match behind < FEW as u64 - 1 {
-            true => self.admin.recent_overview().await?,
-            false => Arc::new(self.admin.overview(STEPS).await?),
-        };
-        Ok(("sample", overview))
+        let overview = self.admin.overview(STEPS).await?;
+        Ok(json!({ "type": "stats", "data": self.sent.all(&overview), "silent": overview.silent }))
     }
 
     /// The page wants other records of the tail, or none.

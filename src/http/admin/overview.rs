@@ -88,12 +88,21 @@ pub(in crate::http) struct Overview {
 impl Overview {
     /// The end of the newest step that every node has a sample of, in seconds of Unix time.
     pub fn end(&self) -> u64 {
-        let last = || self.said().filter_map(|said| said.samples.last()).map(|sample| sample.at);
+        self.end_after(&BTreeMap::new())
+    }
+
+    /// The same for a reader who knows the last sample of nodes that are silent now: they are waited for as well.
+    pub fn end_after(&self, known: &BTreeMap<NodeId, u64>) -> u64 {
+        // What comes later is of a clock that goes wrong; all others would have to wait for that time.
+        let is_past = |at: &u64| *at <= self.now + STEP;
+        let newest_of = |said: &NodeOverview| said.samples.iter().map(|sample| sample.at).filter(is_past).max();
+        let last = || self.said().filter_map(newest_of);
         let (Some(oldest), Some(newest)) = (last().min(), last().max()) else {
             // The nodes have just started: the first sample is that of a later step.
             return self.now.saturating_sub(STEP);
         };
-        oldest.max(newest.saturating_sub(PATIENCE))
+        let silent = self.silent.iter().filter_map(|id| known.get(id).copied()).min();
+        silent.map_or(oldest, |silent| silent.min(oldest)).max(newest.saturating_sub(PATIENCE))
     }
 
     /// `data`, with the history of the last `steps` steps.
@@ -102,10 +111,15 @@ impl Overview {
         self.data(end.saturating_sub(steps as u64 * STEP), end)
     }
 
-    /// `data`, with the history after this moment.
-    pub fn since(&self, last: u64) -> Json {
-        let end = self.end();
+    /// `data`, with the history after this moment and until `end`.
+    pub fn since(&self, last: u64, end: u64) -> Json {
         self.data(last.clamp(end.saturating_sub(STEPS as u64 * STEP), end), end)
+    }
+
+    /// The ends of all steps of which there are samples, of each node in their order.
+    pub fn samples(&self) -> impl Iterator<Item = (&NodeId, u64)> {
+        let of_nodes = self.nodes.iter().filter_map(|node| Some((&node.id, &node.overview()?.samples)));
+        of_nodes.flat_map(|(id, samples)| samples.iter().map(move |sample| (id, sample.at)))
     }
 
     fn said(&self) -> impl Iterator<Item = &NodeOverview> {
@@ -118,10 +132,10 @@ impl Overview {
         let only_silent = self.silent.iter().filter(|id| self.nodes.iter().all(|node| node.id != **id)).count();
         json!({
             "nodes": self.nodes.len() + only_silent,
-            "connections": stats().map(|stats| stats.connections).sum::<u64>(),
+            "connections": stats().map(|stats| stats.connections).fold(0, u64::saturating_add),
             "users": self.users,
             "rooms": rooms.len(),
-            "events": stats().map(|stats| stats.events).sum::<u64>(),
+            "events": stats().map(|stats| stats.events).fold(0, u64::saturating_add),
             "perNode": self.nodes.iter().map(NodeSaid::json).collect::<Vec<_>>(),
             "consumers": self.consumers(),
             "largestRooms": self.largest_rooms(),
@@ -133,7 +147,7 @@ impl Overview {
     fn consumers(&self) -> Vec<Json> {
         let mut sums: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         for open in self.said().flat_map(|said| &said.consumers) {
-            *sums.entry((&open.consumer, &open.protocol)).or_default() += open.connections;
+            add(sums.entry((&open.consumer, &open.protocol)).or_default(), open.connections);
         }
         let json = |((consumer, protocol), connections)| json!({ "consumer": consumer, "protocol": protocol, "connections": connections });
         sums.into_iter().map(json).collect()
@@ -142,7 +156,7 @@ impl Overview {
     fn largest_rooms(&self) -> Vec<Json> {
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
         for room in self.said().flat_map(|said| &said.rooms) {
-            *sums.entry(&room.room).or_default() += room.members;
+            add(sums.entry(&room.room).or_default(), room.members);
         }
         let mut rooms: Vec<(&str, u64)> = sums.into_iter().collect();
         // Stable: rooms of the same size stay in the order of their names.
@@ -169,7 +183,7 @@ impl Overview {
         let steps: Vec<u64> = (after / STEP + 1..=end / STEP).map(|step| step * STEP).collect();
         let nodes: Vec<NodeHistory<'_>> = self.nodes.iter().filter_map(|node| NodeHistory::of(node, &steps)).collect();
         let sum = |of: fn(&Sample) -> u64| -> Values {
-            let at = |step| nodes.iter().filter_map(|node| node.samples[step]).map(of).reduce(|one, other| one + other);
+            let at = |step| nodes.iter().filter_map(|node| node.samples[step]).map(of).reduce(u64::saturating_add);
             (0..steps.len()).map(at).collect()
         };
         let labelled = labelled(&nodes, steps.len());
@@ -218,6 +232,11 @@ impl<'a> NodeHistory<'a> {
     }
 }
 
+/// Adds a number that another process has sent: any.
+const fn add(sum: &mut u64, number: u64) {
+    *sum = sum.saturating_add(number);
+}
+
 /// The sums of each counter with a label that has gained anything.
 fn labelled<'a>(nodes: &[NodeHistory<'a>], steps: usize) -> BTreeMap<(Series, &'a str), Values> {
     let has_sample = |step: usize| nodes.iter().any(|node| node.samples[step].is_some()).then_some(0);
@@ -226,7 +245,7 @@ fn labelled<'a>(nodes: &[NodeHistory<'a>], steps: usize) -> BTreeMap<(Series, &'
     for (step, sample) in nodes.iter().flat_map(|node| node.samples.iter().enumerate()) {
         for (series, label, gained) in sample.iter().flat_map(|sample| &sample.labelled) {
             let values = sums.entry((*series, label)).or_insert_with(|| zeros.clone());
-            *values[step].get_or_insert(0) += gained;
+            add(values[step].get_or_insert(0), *gained);
         }
     }
     sums

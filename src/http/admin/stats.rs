@@ -31,8 +31,8 @@ pub(super) const FEW: usize = 2 * PER_MINUTE;
 /// For how long the streams of this node share an answer; they ask at the same moment.
 const RECENT: Duration = Duration::from_secs(2);
 
-/// The last answer for live streams.
-pub(super) type Recent = Mutex<Option<(Instant, Arc<Overview>)>>;
+/// The last answer for live streams, or why there was none.
+pub(super) type Recent = Mutex<Option<(Instant, Result<Arc<Overview>, String>)>>;
 
 /// `GET stats`
 pub(super) async fn stats(request: HttpRequest, admin: web::Data<Admin>) -> Result<HttpResponse, Problem> {
@@ -132,14 +132,16 @@ impl Admin {
     /// The same with the few samples that a live stream lacks; all streams of this node share an answer.
     pub(super) async fn recent_overview(&self) -> Result<Arc<Overview>, Problem> {
         let mut recent = self.0.recent.lock().await;
-        if let Some((at, overview)) = &*recent
-            && at.elapsed() < RECENT
-        {
-            return Ok(Arc::clone(overview));
-        }
-        let overview = Arc::new(self.overview(FEW).await?);
-        *recent = Some((Instant::now(), Arc::clone(&overview)));
-        Ok(overview)
+        let known = recent.take().filter(|(at, _)| at.elapsed() < RECENT);
+        let (_, answer) = match known {
+            Some(known) => recent.insert(known),
+            None => {
+                // A failure counts as well: while Redis hangs, the streams would otherwise wait for one another.
+                let asked = self.overview(FEW).await.map(Arc::new).map_err(|problem| problem.to_string());
+                recent.insert((Instant::now(), asked))
+            }
+        };
+        answer.clone().map_err(|reason| Problem::Unavailable(reason, RETRY_AFTER))
     }
 }
 

@@ -101,6 +101,21 @@ describe("what is made of samples", () => {
     assert.deepEqual([[3, null, 5], [null], [], [0, null]].map(model.largest), [5, null, null, 0]);
   });
 
+  it("continues the line of a node that was restarted, and keeps two that live at the same time apart", () => {
+    const own = (node, name, events) => ({ node, name, events, connections: events });
+    const perNode = [own("b", "node2", [null, null, 3]), own("z", "node10", [1, 1, 1]), own("a", "node2", [1, null, null]), own("c", "node2", [null, 7, 7])];
+    assert.deepEqual(model.lines({ perNode }).map(({ nodes, name, events }) => [nodes, name, events]), [
+      [["a", "b"], "node2", [1, null, 3]],
+      [["c"], "node2", [null, 7, 7]],
+      [["z"], "node10", [1, 1, 1]],
+    ]);
+    assert.deepEqual(model.lines(undefined), []);
+  });
+
+  it("knows which step is now: a node that has ended has no value there", () => {
+    assert.deepEqual([[[1, 2, null], [5, null, null]], [[null]], []].map(model.newest), [1, -1, -1]);
+  });
+
   it("finds the gaps of all reasons by time", () => {
     const found = model.gaps({ gaps: { capacity: [0, 1, 0], reconnected: [0, 2, 1] } });
     assert.deepEqual(found, [{ index: 1, reasons: { capacity: 1, reconnected: 2 } }, { index: 2, reasons: { reconnected: 1 } }]);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join as path } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
@@ -256,6 +257,35 @@ describe("the operator's view of a cluster", () => {
       assert.ok((await operator.test(`op-chart-${chart}`).locator(".picture .gap").count()) > 0, `${chart} has a mark`);
     }
     await operator.says("op-gaps", /^[1-9]/);
+  });
+
+  it("shows records that it cannot read as they came, and goes on with the tail", async () => {
+    const markup = "<img src=x onerror=document.title='broken'>";
+    const records = [
+      ...["constructor", "__proto__", "toString", markup].map((kind) => ({ kind })),
+      { kind: "delivered", time: "never", groups: 7 }, { kind: "dropped", time: { toString: 1 }, groups: [markup, {}], reason: { toString: 1 }, detail: markup },
+      { kind: "event", type: markup, source: [[]], bytes: {} }, { kind: "calls", calls: "x", members: null }, { kind: "missed", time: 7, lines: 1 },
+    ];
+    const server = createServer((_, response) => response.write(records.map((record) => JSON.stringify(record)).join("\n") + "\n"));
+    await new Promise((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    const facts = JSON.stringify({ address: `127.0.0.1:${server.address().port}`, started: 1, connections: 0 });
+    await redis.send("SET", "channelgate:node:false", `'${facts}'`, "EX", "60");
+    await redis.send("ZADD", "channelgate:nodes", Date.now() + 60_000, "false");
+    await operator.test("op-tail-clear").click();
+    await operator.test("op-tail-group").fill("");
+    await operator.test("op-tail-drops").uncheck();
+    await operator.record(/^–false__proto__\{/);
+    await operator.record(/^–falsedropped<img .*: See docs|^–falsedropped<img .*\{"kind"/);
+    await redis.send("ZREM", "channelgate:nodes", "false");
+    server.closeAllConnections();
+    server.close();
+    await join(nodes[0], 7, 9);
+    await until("an event is there", async () => {
+      await nodes[0].publish("order_9", { type: "order.status" });
+      return (await operator.test("op-record").allTextContents()).some((text) => /delivered.*order_9/.test(text));
+    });
+    assert.notEqual(await operator.page.title(), "broken");
+    await operator.test("op-tail-drops").check();
   });
 
   it("is photographed in light and dark, at 1280 and 390 px, small enough for the documents", async () => {

@@ -234,7 +234,7 @@ impl Remote {
         let (client, host) = client(&self.address)?;
         let mut url = Url::parse(&format!("http://{host}/api/tail")).ok()?;
         url.set_query(Some(&self.query));
-        let ticket = self.authenticator.ticket_for(self.node.as_str())?;
+        let ticket = self.authenticator.ticket_for(self.node.as_str(), &self.address)?;
         let sent = client.get(url).header(TICKET, ticket).send();
         let response = timeout(DEADLINE, sent).await.ok()?;
         let response = response.inspect_err(|error| log::debug!("the tail of {}: {error}", self.node)).ok()?;

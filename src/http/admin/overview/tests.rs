@@ -48,9 +48,34 @@ fn the_newest_step_is_one_that_every_node_has() {
 }
 
 #[test]
+fn a_node_with_a_clock_of_the_future_does_not_move_the_others() {
+    let overview = all(vec![
+        node("a", with(&[sample(195, 1, 1), sample(200, 1, 1)])),
+        node("false", with(&[sample(3_800, 9, 9), sample(u64::MAX, 9, 9)])),
+    ]);
+    let history = &overview.of_last(2)["history"];
+    assert_eq!((&history["end"], &history["events"]), (&json!(200), &json!([1, 1])));
+}
+
+#[test]
+fn numbers_of_another_process_are_added_whatever_they_are() {
+    let most = || NodeOverview {
+        stats: NodeStats { connections: u64::MAX, events: u64::MAX, ..NodeStats::default() },
+        consumers: vec![ConsumerConnections { connections: u64::MAX, ..ConsumerConnections::default() }],
+        rooms: vec![RoomMembers { members: u64::MAX, ..RoomMembers::default() }],
+        ..with(&[Sample {
+            labelled: Box::new([(Series::Drops, "shed".into(), u64::MAX)]),
+            ..Sample { at: 200, events: u64::MAX, deliveries: u64::MAX, connections: u64::MAX, ..Sample::default() }
+        }])
+    };
+    let data = all(vec![node("a", most()), node("b", most())]).of_last(1);
+    assert_eq!((&data["connections"], &data["history"]["events"]), (&json!(u64::MAX), &json!([u64::MAX])));
+}
+
+#[test]
 fn a_reader_gets_only_the_steps_that_it_does_not_have() {
     let overview = all(vec![node("a", with(&[sample(100, 1, 1), sample(105, 2, 1), sample(110, 3, 1)]))]);
-    let events = |last| overview.since(last)["history"]["events"].clone();
+    let events = |last| overview.since(last, overview.end())["history"]["events"].clone();
     assert_eq!((events(105), events(100), events(110), events(500)), (json!([3]), json!([2, 3]), json!([]), json!([])));
     assert_eq!(events(0).as_array().unwrap().len(), 110 / STEP as usize);
 }

@@ -3,7 +3,7 @@
 
 import { h, svg } from "./dom.js";
 import { clock, rate, short } from "./format.js";
-import { STEPS, largest, latest, mean, minutes, timeAt, total } from "./model.js";
+import { STEPS, largest, mean, minutes, newest, timeAt, total } from "./model.js";
 import { areaPath, barPath, linePath, linear, niceTop, stacked, timeTicks } from "./scale.js";
 
 const HEIGHT = 148;
@@ -147,7 +147,8 @@ export class Chart {
     const { whole } = this.#options;
     const unit = index === null && whole ? whole : this.#options.unit;
     const at = index ?? STEPS - 1;
-    const now = ({ values }) => (whole ? total(values) : (latest(values) ?? null));
+    const last = newest(this.#series.map((one) => one.values));
+    const now = ({ values }) => (whole ? total(values) : (values[last] ?? null));
     const values = this.#series.map((one) => (index === null ? now(one) : one.values[index]));
     const shown = values.every((one) => one === null) ? null : (this.#options.copies ? largest : total)(values);
     const when = clock(timeAt(this.#history, at));

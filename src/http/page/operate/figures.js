@@ -3,7 +3,7 @@
 import { Chart, Cursor } from "./chart.js";
 import { h } from "./dom.js";
 import { count, rate } from "./format.js";
-import { gaps, largest, latest, perSecond, ranked, sum } from "./model.js";
+import { gaps, largest, lines, newest, perSecond, ranked, sum } from "./model.js";
 
 /** Colours that tell series apart; a further one is grey. */
 export const HUES = 6;
@@ -13,10 +13,16 @@ const LINES = 6;
 
 /** The hue of each node, by the order of their names, so that it is the same in every chart and table. */
 export function hues(state) {
-  const ids = new Set([...state.perNode.map(({ node }) => node), ...(state.history?.perNode ?? []).map(({ node }) => node)]);
-  const name = (node) => state.names[node] ?? node;
-  const sorted = [...ids].sort((a, b) => name(a).localeCompare(name(b), "en", { numeric: true }) || a.localeCompare(b));
-  return new Map(sorted.map((node, index) => [node, index < HUES ? index : "rest"]));
+  const known = lines(state.history).map(({ nodes, name }) => ({ nodes: [...nodes], name }));
+  for (const { node } of state.perNode) {
+    if (known.some(({ nodes }) => nodes.includes(node))) continue;
+    const name = state.names[node] ?? node;
+    const same = known.find((line) => line.name === name);
+    if (same) same.nodes.push(node);
+    else known.push({ nodes: [node], name });
+  }
+  known.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  return new Map(known.flatMap(({ nodes }, index) => nodes.map((node) => [node, index < HUES ? index : "rest"])));
 }
 
 export class Figures {
@@ -25,9 +31,10 @@ export class Figures {
   show(state) {
     const { history } = state;
     const lost = (labels) => sum(Object.values(labels ?? {}).map(sum));
-    const now = (values) => (history ? rate((latest(values) ?? 0) / history.step) : "–");
+    const at = history ? newest([history.events]) : -1;
+    const now = (value) => (history ? rate((value ?? 0) / history.step) : "–");
     // Each node has its own copy of an event, so the copies are not added up.
-    const received = history ? rate((largest(history.perNode.map(({ events }) => latest(events) ?? null)) ?? 0) / history.step) : "–";
+    const received = history && largest(history.perNode.map(({ events }) => events[at] ?? null));
     const ready = state.perNode.filter((node) => node.ready !== false).length;
     const all = state.nodes;
     const wrong = { drops: lost(history?.drops), gaps: lost(history?.gaps) };
@@ -36,8 +43,8 @@ export class Figures {
       ["connections", count(state.connections), "connections"],
       ["users", count(state.users), "users present"],
       ["rooms", count(state.rooms), "Socket.IO rooms"],
-      ["events", received, "events/s"],
-      ["deliveries", now(history?.deliveries), "deliveries/s"],
+      ["events", now(received), "events/s"],
+      ["deliveries", now(history?.deliveries[at]), "deliveries/s"],
       ["drops", count(wrong.drops), "drops in 15 min"],
       ["gaps", count(wrong.gaps), "gaps in 15 min", wrong.gaps > 0],
     ];
@@ -70,10 +77,10 @@ export class Charts {
     const { history } = state;
     if (!history) return;
     const marks = gaps(history);
-    const nodes = [...history.perNode].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+    const nodes = lines(history);
     const perNode = (of, whole) => {
       const several = nodes.length > 1 && nodes.length <= LINES;
-      return several ? nodes.map((node) => ({ name: node.name, hue: hue.get(node.node), values: of(node) })) : [{ name: nodes.length > LINES ? "all nodes" : "the node", hue: 0, values: whole }];
+      return several ? nodes.map((node) => ({ name: node.name, hue: hue.get(node.nodes[0]), values: of(node) })) : [{ name: nodes.length > LINES ? "all nodes" : "the node", hue: 0, values: whole }];
     };
     const rates = (values) => perSecond(values, history.step);
     const most = history.events.map((_, index) => largest(nodes.map(({ events }) => events[index])));

@@ -69,8 +69,25 @@ export const sum = (values) => values.reduce((total, value) => total + (value ??
 /** The largest of the values that are there; null if all are missing. */
 export const largest = (values) => values.reduce((most, value) => (value === null || (most !== null && value <= most) ? most : value), null);
 
-/** The last value that is there; undefined if all are missing. */
-export const latest = (values) => values?.findLast((value) => value !== null && value !== undefined);
+/** The last step of which any of these has a value, which is "now"; -1 if all are missing. A node that has ended has none there. */
+export const newest = (all) => Math.max(-1, ...all.map((values) => values.findLastIndex((value) => value !== null)));
+
+/**
+ * The nodes' lines, by name: `[{ nodes: ids, name, events, connections }]`. A node that was restarted has another id and the same
+ * name, and goes on with its line. Two that live at the same time have a line each.
+ */
+export function lines(history) {
+  const found = [];
+  const byName = (a, b) => a.name.localeCompare(b.name, "en", { numeric: true }) || a.node.localeCompare(b.node);
+  const isFree = (line, values) => values.every((value, index) => value === null || line[index] === null);
+  const filled = (line, values) => line.map((value, index) => value ?? values[index]);
+  for (const { node, name, events, connections } of [...(history?.perNode ?? [])].sort(byName)) {
+    const line = found.find((one) => one.name === name && isFree(one.events, events) && isFree(one.connections, connections));
+    if (line) Object.assign(line, { nodes: [...line.nodes, node], events: filled(line.events, events), connections: filled(line.connections, connections) });
+    else found.push({ nodes: [node], name, events, connections });
+  }
+  return found;
+}
 
 /** Increments per step as a rate per second. */
 export const perSecond = (values, step) => values.map((value) => (value === null ? null : value / step));

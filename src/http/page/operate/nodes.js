@@ -3,7 +3,7 @@
 import { sparkline } from "./chart.js";
 import { Table, h } from "./dom.js";
 import { count, listed, rate, since } from "./format.js";
-import { STEPS, latest } from "./model.js";
+import { STEPS, newest } from "./model.js";
 
 const NONE = Array.from({ length: STEPS }, () => null);
 
@@ -11,13 +11,14 @@ export class Nodes {
   #hue = new Map();
   #series = new Map();
   #step = 1;
+  #now = -1;
   #silent = h("p", { class: "notice bad", role: "status", "data-testid": "op-silent" });
   #hint = h("p", { class: "hint", "data-testid": "op-nodes-hint" });
   #table = new Table("The nodes of the cluster", "op-node-table", [
     { title: "Node", head: true, of: (node) => this.#name(node) },
     { title: "State", of: (node) => readiness(node) },
     { title: "Connections", numeric: true, of: (node) => !node.silent && count(node.connections) },
-    { title: "Events/s", numeric: true, of: (node) => !node.silent && rate((latest(this.#events(node)) ?? 0) / this.#step) },
+    { title: "Events/s", numeric: true, of: (node) => !node.silent && this.#rate(node) },
     { title: "15 minutes", numeric: true, of: (node) => !node.silent && sparkline(this.#events(node), this.#hue.get(node.node) ?? 0) },
   ]);
   element = h(
@@ -28,6 +29,7 @@ export class Nodes {
   show(state, hue) {
     this.#hue = hue;
     this.#step = state.history?.step ?? 1;
+    this.#now = state.history ? newest([state.history.events]) : -1;
     this.#series = new Map((state.history?.perNode ?? []).map(({ node, events }) => [node, events]));
     const name = (node) => state.names[node] ?? node;
     const answered = new Set(state.perNode.map(({ node }) => node));
@@ -50,6 +52,11 @@ export class Nodes {
 
   #events({ node }) {
     return this.#series.get(node) ?? NONE;
+  }
+
+  #rate(node) {
+    const events = this.#events(node)[this.#now] ?? null;
+    return rate(events === null ? null : events / this.#step);
   }
 
   #name(node) {

@@ -8,6 +8,8 @@ import { BRIDGE, DIRECT, DROPS, GAPS, advice, meaning } from "./words.js";
 const KEPT = 300;
 /** A filter is sent when nobody has typed for so long, in ms. */
 const CALM = 300;
+/** Of a record that this page cannot read, so much is shown. */
+const LONGEST = 1000;
 const LOSSES = new Set(["dropped", "gap", "missed"]);
 
 const of = (type) => h("b", { class: "event" }, type);
@@ -31,6 +33,24 @@ const SAYS = {
   gap: ({ reason }) => ["gap", of(reason), ": ", meaning(GAPS, reason), h("span", { class: "hint" }, ` ${advice(GAPS, reason)}`)],
   missed: ({ lines }) => ["missed", `${plural(lines, "line")} came faster than they could be shown`],
 };
+
+const text = (value) => (typeof value === "string" ? value : "");
+
+/** The record with what every one has. A node of another release, or a program that says to be one, may send anything. */
+function sound(given) {
+  const { kind, time, groups } = Object(given);
+  return { ...given, kind: text(kind), time: text(time), groups: Array.isArray(groups) ? groups.filter((group) => typeof group === "string") : [] };
+}
+
+/** What the record says: `[tag, content…]`; one that this page cannot read is shown as it came. */
+function said(record) {
+  try {
+    if (Object.hasOwn(SAYS, record.kind)) return SAYS[record.kind](record).map((part) => (part instanceof Node ? part : String(part)));
+  } catch {
+    // It lacks what its kind has.
+  }
+  return [record.kind, JSON.stringify(record).slice(0, LONGEST)];
+}
 
 export class Tail {
   element;
@@ -182,14 +202,15 @@ export class Tail {
     return !consumer || of === consumer || (of === undefined && isLoss);
   }
 
-  #row({ node, record }) {
-    const [tag, ...content] = SAYS[record.kind]?.(record) ?? [record.kind, JSON.stringify(record)];
+  #row({ node, record: given }) {
+    const record = sound(given);
+    const [tag, ...content] = said(record);
     const at = new Date(record.time);
-    const groups = record.groups ?? [];
+    const { groups } = record;
     const row = h(
-      "li", { class: `record hue-${this.#hue.get(node) ?? "rest"}`, "data-testid": "op-record", data: { kind: record.kind, reason: record.reason ?? "" } },
+      "li", { class: `record hue-${this.#hue.get(node) ?? "rest"}`, "data-testid": "op-record", data: { kind: record.kind, reason: text(record.reason) } },
       h("p", { class: "where" },
-        h("time", { datetime: record.time }, formatTime(at)), h("span", { class: "who" }, this.#names[node] ?? node),
+        h("time", { datetime: record.time }, Number.isNaN(at.getTime()) ? "–" : formatTime(at)), h("span", { class: "who" }, this.#names[node] ?? node),
         h("span", { class: "tag" }, tag), h("code", { class: "group" }, groups.join(", "))),
       h("p", { class: "says" }, content),
     );
