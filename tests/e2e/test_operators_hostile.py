@@ -79,27 +79,26 @@ async def test_the_samples_of_a_node_that_stood_still_for_a_moment_are_not_lost(
     client = await Client.open(two.port, "/room/a/")
 
     def seen(live):
-        samples = live.all("sample")
-        return sum(total(sample["data"]["history"]["events"]) for sample in samples)
+        # Everything replaces what came before it.
+        messages = [message for message in map(json.loads, live.client.frames) if message["type"] in ("stats", "sample")]
+        start = max(index for index, message in enumerate(messages) if message["type"] == "stats")
+        return sum(total(message["data"]["history"]["events"]) for message in messages[start:])
 
-    for sent in range(7, 22, 7):
-        # The events of a step that ends while the node stands still, until the question about it has had no answer.
-        await asyncio.sleep((4 - time.time()) % 5)
-        await publish(one, "room_a", 7)
-        await client.count(sent)
-        two.process.send_signal(signal.SIGSTOP)
-        try:
-            asked = len(live.all("sample"))
-            await live.wait(lambda live: any(one["silent"] for one in live.all("sample")[asked:]), "the silent node")  # noqa: B023
-        finally:
-            two.process.send_signal(signal.SIGCONT)
-        await live.wait(lambda live: seen(live) == sent, "all events in the samples")  # noqa: B023
+    # The events of a step that ends while the node stands still, until the question about it has had no answer.
+    await asyncio.sleep((4 - time.time()) % 5)
+    await publish(one, "room_a", 7)
+    await client.count(7)
+    two.process.send_signal(signal.SIGSTOP)
+    try:
+        await live.wait(lambda live: any(sample["silent"] for sample in live.all("sample")), "the silent node")
+    finally:
+        two.process.send_signal(signal.SIGCONT)
+    await live.wait(lambda live: seen(live) == 7, "all events in the samples")
     await client.close()
     await live.close()
 
 
-@pytest.mark.parametrize("minutes", [0, 60])
-async def test_a_false_node_with_impossible_figures_does_not_stop_the_charts(system, admin, minutes):
+async def test_a_false_node_with_impossible_figures_does_not_stop_the_charts(system, admin):
     node = system.start_node(config=ROOMS)
     live = await Live.open(node.port, admin)
     await live.first()
@@ -107,10 +106,10 @@ async def test_a_false_node_with_impossible_figures_does_not_stop_the_charts(sys
     def answer(query):
         if "overview" not in query:
             return None
-        at = int(time.time() + 60 * minutes) // 5 * 5
+        now = int(time.time()) // 5 * 5
         sample = {"events": MOST, "deliveries": MOST, "connections": MOST, "labelled": [["drops", "__proto__", MOST]]}
         stats = {"connections": MOST, "users": MOST, "rooms": [], "events": MOST}
-        ends = [at, at + 5, MOST, 0, 3]
+        ends = [now, now + 5, now + 3600, MOST, 0, 3]
         many = [{"consumer": "room", "protocol": "websocket", "connections": MOST}] * 2
         return {"overview": {
             "stats": stats, "name": "<img src=x>", "consumers": many, "rooms": [{"room": "r", "members": MOST}] * 2,
@@ -145,15 +144,14 @@ async def test_a_false_node_with_impossible_figures_does_not_stop_the_charts(sys
 async def test_what_is_no_answer_is_silence(system, admin):
     node = system.start_node(config=ROOMS)
     answers = [
-        b"\xff\xfe", b"[" * 100_000, {"overview": {"samples": [{"at": -1}]}}, {"overview": []}, {"rooms": []},
-        {"failed": "<script>"}, {"overview": {"name": "x" * 1_000_000}}, {"reached": 7}, {"stats": {"events": "7"}},
+        b"\xff\xfe", b"[" * 100_000, {"overview": {"samples": [{"at": -1}]}}, {"overview": 7}, {"rooms": []},
+        {"failed": "<script>"}, {"reached": 7}, {"stats": {"events": "7"}},
     ]  # fmt: skip
     async with redis.from_url(system.redis_url) as bus:
         for said in answers:
             async with answering(bus, "false", lambda query: said if "overview" in query else None):  # noqa: B023
                 answer = await stats(node.port, admin)
-            big = isinstance(said, dict) and "name" in (said.get("overview") or {})
-            assert answer["silent"] == ([] if big else ["false"]), said
+            assert answer["silent"] == ["false"], str(said)[:100]
             assert answer["data"]["perNode"]
 
 
@@ -261,8 +259,11 @@ async def test_a_filter_that_changes_all_the_time_does_not_starve_the_node(pair,
     await live.tail(group="room_a")
     await until(lambda: watchers(pair, one) == watchers(pair, two) == 1, "one watcher on each node", deadline=60)
     client = await Client.open(two.port, "/room/a/")
-    await publish(one, "room_a", 1)
-    await client.count(1)
-    await live.wait(lambda live: live.records("delivered"), "the record of the last filter")
+
+    async def seen():
+        await publish(one, "room_a", 1)
+        return live.records("delivered")
+
+    await until(seen, "a record that passes the last filter", deadline=60, pause=0.2)
     await client.close()
     await live.close()

@@ -88,11 +88,12 @@ pub(in crate::http) struct Overview {
 impl Overview {
     /// The end of the newest step that every node has a sample of, in seconds of Unix time.
     pub fn end(&self) -> u64 {
-        self.end_after(&BTreeMap::new())
+        self.end_after(|_| None)
     }
 
-    /// The same for a reader who knows the last sample of nodes that are silent now: they are waited for as well.
-    pub fn end_after(&self, known: &BTreeMap<NodeId, u64>) -> u64 {
+    /// The same for a reader who has samples of nodes that are silent now: `last_of` names the last. They are waited
+    /// for as well.
+    pub fn end_after(&self, last_of: impl Fn(&NodeId) -> Option<u64>) -> u64 {
         // What comes later is of a clock that goes wrong; all others would have to wait for that time.
         let is_past = |at: &u64| *at <= self.now + STEP;
         let newest_of = |said: &NodeOverview| said.samples.iter().map(|sample| sample.at).filter(is_past).max();
@@ -101,7 +102,7 @@ impl Overview {
             // The nodes have just started: the first sample is that of a later step.
             return self.now.saturating_sub(STEP);
         };
-        let silent = self.silent.iter().filter_map(|id| known.get(id).copied()).min();
+        let silent = self.silent.iter().filter_map(last_of).min();
         silent.map_or(oldest, |silent| silent.min(oldest)).max(newest.saturating_sub(PATIENCE))
     }
 
@@ -114,6 +115,11 @@ impl Overview {
     /// `data`, with the history after this moment and until `end`.
     pub fn since(&self, last: u64, end: u64) -> Json {
         self.data(last.clamp(end.saturating_sub(STEPS as u64 * STEP), end), end)
+    }
+
+    /// Whether this node said anything.
+    pub fn has_answer_of(&self, id: &NodeId) -> bool {
+        self.nodes.iter().any(|node| node.id == *id)
     }
 
     /// The ends of all steps of which there are samples, of each node in their order.

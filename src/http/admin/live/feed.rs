@@ -16,8 +16,7 @@ use std::{
 
 use actix_rt::task::JoinHandle;
 use reqwest::{Client, Response};
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use tokio::{
     sync::{Notify, mpsc},
     time::{sleep, timeout},
@@ -67,6 +66,18 @@ struct Shared {
     changed: Notify,
 }
 
+/// Who follows a node, and at which address.
+struct Source {
+    address: Arc<str>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// The records of all nodes.
 pub struct Feed {
     filter: TailFilter,
@@ -74,7 +85,7 @@ pub struct Feed {
     here: NodeId,
     shared: Arc<Shared>,
     records: mpsc::Receiver<String>,
-    sources: HashMap<NodeId, JoinHandle<()>>,
+    sources: HashMap<NodeId, Source>,
     told: Vec<NodeId>,
 }
 
@@ -92,35 +103,33 @@ impl Feed {
         match tail.watch(filter.clone()) {
             Some(watcher) => {
                 shared.set(&here, State::Following);
-                sources.insert(here.clone(), actix_rt::spawn(local(Arc::clone(&shared), here.clone(), watcher)));
+                let task = actix_rt::spawn(local(Arc::clone(&shared), here.clone(), watcher));
+                sources.insert(here.clone(), Source { address: "".into(), task });
             }
             None => shared.set(&here, State::Silent),
         }
         Self { filter, authenticator, here, shared, records, sources, told: Vec::new() }
     }
 
-    /// These nodes are alive: each that is new is followed, and each that has gone is not any more.
+    /// These nodes are alive: each that is new, or has another address now, is followed there; and each that has gone is not
+    /// any more.
     pub fn follow(&mut self, nodes: &BTreeMap<NodeId, NodeFacts>) {
         let here = self.here.clone();
-        self.sources.retain(|id, source| {
-            let stays = *id == here || nodes.contains_key(id);
-            if !stays {
-                source.abort();
-            }
-            stays
-        });
+        let is_there = |id: &NodeId, source: &Source| nodes.get(id).is_some_and(|facts| facts.address == source.address);
+        self.sources.retain(|id, source| *id == here || is_there(id, source));
         self.shared.with(|states| states.retain(|id, _| *id == here || nodes.contains_key(id)));
         for (id, facts) in nodes.iter().filter(|(id, _)| **id != here) {
             if !self.sources.contains_key(id) {
                 self.shared.set(id, State::Trying);
+                let address = Arc::clone(&facts.address);
                 let source = Remote {
                     node: id.clone(),
-                    address: Arc::clone(&facts.address),
+                    address: Arc::clone(&address),
                     query: query(&self.filter),
                     authenticator: Arc::clone(&self.authenticator),
                     shared: Arc::clone(&self.shared),
                 };
-                self.sources.insert(id.clone(), actix_rt::spawn(source.run()));
+                self.sources.insert(id.clone(), Source { address, task: actix_rt::spawn(source.run()) });
             }
         }
         self.shared.changed.notify_one();
@@ -146,24 +155,14 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
-    fn drop(&mut self) {
-        self.sources.values().for_each(JoinHandle::abort);
-    }
-}
-
 impl Shared {
     /// Passes one line of a node on, or counts it.
     fn offer(&self, node: &NodeId, line: &str) {
-        #[derive(Deserialize)]
-        struct Kind<'a> {
-            #[serde(borrow)]
-            kind: std::borrow::Cow<'a, str>,
-            #[serde(default)]
-            lines: u64,
-        }
-        let Ok(Kind { kind, lines }) = serde_json::from_str(line) else { return };
+        // Parsed as a whole: what another program sends in the place of a record may nest as deep as it is long.
+        let Ok(record) = serde_json::from_str::<Map<String, Json>>(line) else { return };
+        let Some(kind) = record.get("kind").and_then(Json::as_str) else { return };
         if kind == "missed" {
+            let lines = record.get("lines").and_then(Json::as_u64).unwrap_or(0);
             self.dropped.fetch_add(lines, Ordering::Relaxed);
             return self.changed.notify_one();
         }

@@ -40,7 +40,9 @@ impl Sent {
         if self.last >= self.whole + AGAIN && overview.samples().any(lacks) {
             return None;
         }
-        let end = overview.end_after(&self.of).max(self.last);
+        // A node of another release has answered, but never has a sample.
+        let alive = |id: &NodeId| (!overview.has_answer_of(id)).then_some(self.last);
+        let end = overview.end_after(|id| self.of.get(id).copied().or_else(|| alive(id))).max(self.last);
         let data = overview.since(self.last, end);
         self.learn(overview, end);
         Some(data)
@@ -49,7 +51,8 @@ impl Sent {
     /// Everything.
     pub fn all(&mut self, overview: &Overview) -> Json {
         let end = overview.end();
-        (self.last, self.whole) = (0, end);
+        // At first, nodes may have been about to start.
+        (self.last, self.whole) = (0, if self.last == 0 { 0 } else { end });
         self.learn(overview, end);
         overview.of_last(STEPS)
     }
@@ -114,6 +117,14 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_has_just_started_is_waited_for_as_well() {
+        let mut sent = after(&[("a", &[1000]), ("b", &[])]);
+        assert_eq!(events(sent.news(&overview(1005, &[("a", &[1000, 1005]), ("b", &[])]))), json!([]));
+        let both = overview(1010, &[("a", &[1005, 1010]), ("b", &[1005, 1010])]);
+        assert_eq!(events(sent.news(&both)), json!([2, 2]));
+    }
+
+    #[test]
     fn a_node_that_stays_silent_delays_the_others_by_two_steps() {
         let mut sent = after(&[("a", &[1000]), ("b", &[1000])]);
         let ends = [1005, 1010, 1015, 1020].map(|now| {
@@ -143,7 +154,11 @@ mod tests {
     #[test]
     fn a_clock_that_goes_wrong_does_not_ask_for_everything_each_time() {
         let mut sent = after(&[("a", &[1000]), ("late", &[940])]);
-        assert!(sent.news(&overview(1005, &[("a", &[1000, 1005]), ("late", &[940, 945])])).is_some());
+        let next = |now| overview(now, &[("a", &[now - 5, now]), ("late", &[now - 65, now - 60])]);
+        assert!(sent.news(&next(1005)).is_none());
+        sent.all(&next(1005));
+        assert!((202..202 + AGAIN / STEP).all(|step| sent.news(&next(step * STEP)).is_some()));
+        assert!(sent.news(&next(1010 + AGAIN)).is_none());
     }
 
     #[test]
