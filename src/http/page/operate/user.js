@@ -126,8 +126,10 @@ export class User {
 
   /** Lists the user anew. A connection that ends says goodbye first, so that it may be listed for a moment more. */
   async #findWithout(ended) {
-    for (let looks = 0; looks < LOOKS && this.#shown; looks += 1) {
+    for (let looks = 0; looks < LOOKS; looks += 1) {
       if (looks > 0) await new Promise((resolve) => void setTimeout(resolve, AGAIN));
+      // Nobody is shown any more after a sign-out.
+      if (!this.#shown) return;
       await this.find(this.#shown.userId);
       if (!this.#shown?.sockets.some(({ id }) => ended.includes(id))) return;
     }
