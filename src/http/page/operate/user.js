@@ -4,6 +4,10 @@ import { plural } from "../text.js";
 import { Table, button, field, h } from "./dom.js";
 import { listed } from "./format.js";
 
+/** How often a user is looked up after an end, and the pause between two times, in ms. */
+const LOOKS = 8;
+const AGAIN = 400;
+
 const INTRODUCTION = "Shows the connections and rooms of a user, on every node.";
 
 /** What the node cannot list: it finds a user's connections by their rooms. */
@@ -120,10 +124,21 @@ export class User {
     this.#dialog.ask({ title: `Disconnect ${socket}?`, question, label: "Disconnect 1 connection", act: (reason) => this.#disconnect({ socket, ...reason }) });
   }
 
+  /** Lists the user anew. A connection that ends says goodbye first, so that it may be listed for a moment more. */
+  async #findWithout(ended) {
+    for (let looks = 0; looks < LOOKS; looks += 1) {
+      if (looks > 0) await new Promise((resolve) => void setTimeout(resolve, AGAIN));
+      // Nobody is shown any more after a sign-out.
+      if (!this.#shown) return;
+      await this.find(this.#shown.userId);
+      if (!this.#shown?.sockets.some(({ id }) => ended.includes(id))) return;
+    }
+  }
+
   async #disconnect(order) {
     const { ok, message, silent } = await this.#api.post("disconnect", order);
     const { status } = this.#parts;
-    if (ok && this.#shown) await this.find(this.#shown.userId);
+    if (ok && this.#shown) await this.#findWithout(order.socket ? [order.socket] : this.#shown.sockets.map(({ id }) => id));
     status.textContent = ok ? `${message}.${this.#missing(silent)}${this.#shown ? ` ${status.textContent}` : ""}` : `${message}.`;
   }
 }
