@@ -85,7 +85,8 @@ impl Admin {
     pub(super) fn is_asked_by_a_node(&self, request: &HttpRequest) -> bool {
         let Some(ticket) = request.headers().get(TICKET).and_then(|value| value.to_str().ok()) else { return false };
         let Shared { cluster, access, .. } = &*self.0;
-        let accepts = |address: Arc<str>| access.authenticator().accepts_ticket(ticket, cluster.id().as_str(), &address);
+        let accepts =
+            |address: Arc<str>| access.authenticator().accepts_ticket(ticket, cluster.id().as_str(), &address);
         cluster.address().is_some_and(accepts)
     }
 

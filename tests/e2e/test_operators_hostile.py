@@ -59,8 +59,10 @@ async def answering(bus: redis.Redis, node: str, answer):
                 continue
             asked = json.loads(message["data"]).get("ask")
             if asked and (said := answer(asked["query"])) is not None:
-                reply = said if isinstance(said, bytes) else json.dumps(
-                    {"reply": {"id": asked["id"], "from": node, "answer": said}}
+                reply = (
+                    said
+                    if isinstance(said, bytes)
+                    else json.dumps({"reply": {"id": asked["id"], "from": node, "answer": said}})
                 )
                 await bus.publish(f"channelgate:control:{asked['from']}", reply)
 
@@ -80,7 +82,9 @@ async def test_the_samples_of_a_node_that_stood_still_for_a_moment_are_not_lost(
 
     def seen(live):
         # Everything replaces what came before it.
-        messages = [message for message in map(json.loads, live.client.frames) if message["type"] in ("stats", "sample")]
+        messages = [
+            message for message in map(json.loads, live.client.frames) if message["type"] in ("stats", "sample")
+        ]
         start = max(index for index, message in enumerate(messages) if message["type"] == "stats")
         return sum(total(message["data"]["history"]["events"]) for message in messages[start:])
 
@@ -120,9 +124,10 @@ async def test_a_false_node_with_impossible_figures_does_not_stop_the_charts(sys
         async with answering(bus, "false", answer):
             heard = await live.wait(
                 lambda live: [
-                    sample for sample in live.all("sample")
+                    sample
+                    for sample in live.all("sample")
                     if any(one["node"] == "false" for one in sample["data"]["perNode"])
-                ],  # fmt: skip
+                ],
                 "the figures of the false node",
             )
             assert heard[0]["data"]["connections"] == MOST
@@ -159,13 +164,16 @@ async def test_false_records_of_the_tail_do_not_break_the_stream(pair, admin):
     one, _ = pair.nodes
     lines = [
         b"\xff\xfe{}", b"{}", b"[]", b"null", b'{"kind":7}', b'{"kind":"missed","lines":18446744073709551615}',
-        b'{"kind":"missed","lines":-1}', b'{"kind":"a"} {"kind":"b"}', b'{"kind":"x","deep":' + b"[" * 9000 + b"]" * 9000 + b"}",
+        b'{"kind":"missed","lines":-1}', b'{"kind":"a"} {"kind":"b"}',
+        b'{"kind":"x","deep":' + b"[" * 9000 + b"]" * 9000 + b"}",
         b'{"kind":"x","text":"\\ud800"}', b'{"kind":"x"}}{', b"x" * 70_000, b'{"kind":"end"}',
     ]  # fmt: skip
 
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"\n".join(lines[:-2]) + b"\n" + lines[-1] + b"\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"\n".join(lines[:-2]) + b"\n" + lines[-1] + b"\n"
+        )
         writer.write(lines[-2])
         with contextlib.suppress(ConnectionError):
             await writer.drain()
@@ -178,7 +186,9 @@ async def test_false_records_of_the_tail_do_not_break_the_stream(pair, admin):
     await live.tail()
     await live.wait(lambda live: live.records("end"), "the last of the false records")
     # Too long a line without an end: the node gives it up, and says so.
-    await live.wait(lambda live: any("false" in one["nodes"] for one in live.all("tail_silent")), "the false node silent")
+    await live.wait(
+        lambda live: any("false" in one["nodes"] for one in live.all("tail_silent")), "the false node silent"
+    )
     assert {record["kind"] for record in live.records() if record["node"] == "false"} <= {"x", "end"}
     samples = len(live.all("sample"))
     await live.wait(lambda live: len(live.all("sample")) > samples, "another sample")
@@ -210,7 +220,9 @@ async def test_a_ticket_that_went_to_another_address_opens_no_node(pair, admin):
         # The node writes its own address again with each heartbeat.
         await until(lured, "a request to the false address", pause=0.05)
     server.close()
-    [ticket] = [line.split(": ")[1] for line in heads[0].split("\r\n") if line.lower().startswith("x-channelgate-ticket")]
+    [ticket] = [
+        line.split(": ")[1] for line in heads[0].split("\r\n") if line.lower().startswith("x-channelgate-ticket")
+    ]
     reply = await Http(two.port).request("HEAD", "/api/tail", headers={"X-Channelgate-Ticket": ticket})
     assert reply.status == 401, reply
     await until(lambda: watchers(pair, two) == 1, "the node to be followed at its own address")

@@ -115,7 +115,8 @@ impl Feed {
     /// any more.
     pub fn follow(&mut self, nodes: &BTreeMap<NodeId, NodeFacts>) {
         let here = self.here.clone();
-        let is_there = |id: &NodeId, source: &Source| nodes.get(id).is_some_and(|facts| facts.address == source.address);
+        let is_there =
+            |id: &NodeId, source: &Source| nodes.get(id).is_some_and(|facts| facts.address == source.address);
         self.sources.retain(|id, source| *id == here || is_there(id, source));
         self.shared.with(|states| states.retain(|id, _| *id == here || nodes.contains_key(id)));
         for (id, facts) in nodes.iter().filter(|(id, _)| **id != here) {
