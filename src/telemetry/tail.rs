@@ -41,6 +41,8 @@ pub struct Tail {
 #[derive(Default)]
 struct Watchers {
     all: AtomicUsize,
+    /// Those that want more than losses.
+    of_everything: AtomicUsize,
     of_payloads: AtomicUsize,
 }
 
@@ -74,13 +76,18 @@ impl Tail {
     /// Reports what happened in a group, if there is a watcher.
     pub fn tell<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: impl FnOnce() -> TailEvent) {
         if self.is_watched() {
-            self.tell_now(groups.into_iter().map(Arc::from).collect(), what());
+            self.tell_now(groups, what());
         }
     }
 
     #[cold]
-    fn tell_now(&self, groups: Vec<Arc<str>>, what: TailEvent) {
+    fn tell_now<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: TailEvent) {
+        // An open operators' page wants losses only: it must not cost a line, and a wake-up, for each event.
+        if !what.is_loss() && self.watchers.of_everything.load(Ordering::Relaxed) == 0 {
+            return;
+        }
         if let Some(lines) = self.lines.get() {
+            let groups = groups.into_iter().map(Arc::from).collect();
             // The last watcher may have gone this moment.
             let _ = lines.send(Arc::new(TailLine { time: SystemTime::now(), groups, what }));
         }
@@ -91,6 +98,7 @@ impl Tail {
         let lines = self.lines.get_or_init(|| broadcast::Sender::new(BACKLOG)).subscribe();
         let watch = TailWatcher { lines, filter, watchers: Arc::clone(&self.watchers) };
         watch.watchers.of_payloads.fetch_add(watch.filter.payloads.into(), Ordering::Relaxed);
+        watch.watchers.of_everything.fetch_add((!watch.filter.losses).into(), Ordering::Relaxed);
         // If it was one too many, dropping the watch counts down again.
         (watch.watchers.all.fetch_add(1, Ordering::Relaxed) < MAX_WATCHERS).then_some(watch)
     }
@@ -187,6 +195,7 @@ impl Drop for TailWatcher {
     fn drop(&mut self) {
         self.watchers.all.fetch_sub(1, Ordering::Relaxed);
         self.watchers.of_payloads.fetch_sub(self.filter.payloads.into(), Ordering::Relaxed);
+        self.watchers.of_everything.fetch_sub((!self.filter.losses).into(), Ordering::Relaxed);
     }
 }
 

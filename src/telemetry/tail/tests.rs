@@ -116,6 +116,24 @@ async fn a_watcher_of_a_consumer_or_of_losses_sees_what_may_concern_it() {
     assert_eq!(seen, ["mapped dropped dropped gap", "dropped dropped dropped gap", "dropped dropped gap"]);
 }
 
+#[test]
+fn what_only_watchers_of_losses_would_skip_is_not_made() {
+    let tail = Tail::default();
+    let tell = || {
+        tail.tell(["a"], || TailEvent::Event { source: "core", of: "t".to_owned(), bytes: 8, payload: None });
+        tail.tell(["a"], gap);
+    };
+    let losses = tail.watch(TailFilter { losses: true, ..TailFilter::default() }).unwrap();
+    tell();
+    assert_eq!(losses.lines.len(), 1);
+    let everything = tail.watch(TailFilter::default()).unwrap();
+    tell();
+    assert_eq!((losses.lines.len(), everything.lines.len()), (3, 2));
+    drop(everything);
+    tell();
+    assert_eq!(losses.lines.len(), 4);
+}
+
 #[tokio::test]
 async fn payloads_are_sent_only_on_request() {
     let tail = Tail::default();
