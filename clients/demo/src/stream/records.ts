@@ -19,7 +19,7 @@ const KEPT = 800;
 export interface Records {
   sent(event: Sent): void;
   arrived(arrival: Arrival): string;
-  fate(n: number, fate: Fate): void;
+  fate(n: number, fate: Fate | null): void;
   find(key: string): Item | null;
   /** Newest first: what has come, and what counts and has not. */
   last(count: number): Item[];

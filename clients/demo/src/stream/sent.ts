@@ -15,13 +15,13 @@ export interface SentEvents {
 
 /** A line of the record; null if this page does not know what it is. */
 export function sentOf(line: unknown): Sent | null {
-  const { n, at, group, system, event, topic, message, error } = Object(line) as Record<string, unknown>;
+  const { n, at, done, group, system, event, topic, message, error } = Object(line) as Record<string, unknown>;
   const id = PRESETS[String(system)];
   if (typeof n !== "number" || typeof at !== "number" || typeof group !== "string" || id === undefined) return null;
   const { event: named, type } = Object(message) as Record<string, unknown>;
   // Of all notifications only the topic differs.
   const name = [topic, event, named, type].find((text) => typeof text === "string") as string | undefined;
-  return { n, at, group, system: id, event: name ?? "", topic: typeof topic === "string" ? topic : null, message, error: typeof error === "string" ? error : null };
+  return { n, at, done: typeof done === "number" ? done : at, group, system: id, event: name ?? "", topic: typeof topic === "string" ? topic : null, message, error: typeof error === "string" ? error : null };
 }
 
 /** Returns what ends it. The browser comes back by itself, and asks for what it has not got. */
