@@ -164,6 +164,30 @@ test("what was sent after the last event that came may have been missed, however
   expect(stream.ledger.total()).toMatchObject({ sent: 3, shown: 2, loadedAnew: 1 });
 });
 
+test("numbers that begin anew with the demonstration are other events", () => {
+  client.want("room", "1");
+  for (const n of [1, 2, 3]) {
+    comes(n);
+    sent(n);
+  }
+  stream.restarted();
+  expect(stream.records.find("n2")).toBeNull();
+  comes(1);
+  sent(1);
+  sent(2);
+  pass(3_000);
+  sent(3);
+  pass(12_000);
+  expect(stream.ledger.total()).toMatchObject({ sent: 6, shown: 4 });
+});
+
+test("a break may find out that it did something else", async () => {
+  stream.broken({ begun: "x …", what: "Django sent 500.", atLeast: 0, done: Promise.resolve("Django sent 3 of 500.") });
+  await vi.advanceTimersByTimeAsync(1);
+  pass(3_000);
+  expect(stream.line.get()?.text).toMatch(/^Django sent 3 of 500\./);
+});
+
 test("a break that failed states no fact of its own", async () => {
   stream.broken({ begun: "x …", what: "x.", atLeast: 0, done: Promise.reject(new Error("refused")) });
   await vi.advanceTimersByTimeAsync(1);

@@ -61,10 +61,12 @@ describe("the look of the demonstration", () => {
   }
 
   it("fits the narrowest phone", async () => {
-    const demo = await Demo.open(browser, system, "visitors", { viewport: { width: 360, height: 640 } });
+    const demo = await Demo.open(browser, system, "visitors", { viewport: { width: 320, height: 640 } });
     await demo.isLive();
     for (const route of SYSTEMS) {
       await demo.goTo(route);
+      const before = await demo.came(route);
+      await until("something happens", async () => (await demo.came(route)) > before, 60_000);
       assert.deepEqual(await overflowing(demo.page), [], route);
     }
     await demo.close();

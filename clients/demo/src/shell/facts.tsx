@@ -47,7 +47,7 @@ export function Facts({ onList }: { onList: () => void }): JSX.Element {
 
 function Count({ name, testid, value, title, isBad = false, isOptional = false }: { name: string; testid: string; value: number; title: string; isBad?: boolean; isOptional?: boolean }): JSX.Element {
   return (
-    <div className={`count ${isBad ? "is-bad" : ""} ${isOptional ? "is-optional" : ""}`} title={title}>
+    <div className={`count ${isBad ? "is-bad" : ""} ${isOptional ? "is-optional" : ""} ${value === 0 ? "is-zero" : ""}`} title={title}>
       <dt>{name}</dt>
       <dd data-testid={testid} data-value={value}>
         {number.format(value)}

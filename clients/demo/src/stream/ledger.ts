@@ -217,6 +217,7 @@ export function createLedger(onFate: (n: number, fate: Fate | null) => void = ()
     forget() {
       started.clear();
       failed.clear();
+      arrivals.clear();
       for (const entry of [...open]) if (entry.fate !== "lost") settle(entry, null);
       entries.clear();
       open.clear();

@@ -11,7 +11,12 @@ export interface SentEvents {
   activity(activity: Activity): void;
   /** What the control process has done. */
   fact(fact: { readonly at: number; readonly text: string }): void;
+  /** The demonstration was ended and started again: its numbers begin anew. */
+  restarted(): void;
 }
+
+/** A stream that the browser has given up, because something else than a stream answered, is tried again after this time. */
+const AGAIN = 2_000;
 
 /** A line of the record; null if this page does not know what it is. */
 export function sentOf(line: unknown): Sent | null {
@@ -26,15 +31,13 @@ export function sentOf(line: unknown): Sent | null {
 
 /** Returns what ends it. The browser comes back by itself, and asks for what it has not got. */
 export function followSent(events: SentEvents): () => void {
-  const source = new EventSource("/demo/control/sent");
-  const on = (name: string, take: (data: unknown) => void) =>
-    source.addEventListener(name, ({ data }: MessageEvent<string>) => {
-      try {
-        take(JSON.parse(data));
-      } catch {
-        // Half a line says nothing.
-      }
-    });
+  const takers = new Map<string, (data: unknown) => void>();
+  const on = (name: string, take: (data: unknown) => void) => void takers.set(name, take);
+  let run: unknown;
+  on("run", (data) => {
+    if (run !== undefined && run !== data) events.restarted();
+    run = data;
+  });
   on("message", (data) => {
     const event = sentOf(data);
     if (event) events.sent(event);
@@ -45,5 +48,29 @@ export function followSent(events: SentEvents): () => void {
     const { at, text } = Object(data) as { at?: unknown; text?: unknown };
     if (typeof text === "string") events.fact({ at: typeof at === "number" ? at : Date.now(), text });
   });
-  return () => source.close();
+  let source: EventSource;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const open = () => {
+    source = new EventSource("/demo/control/sent");
+    for (const [name, take] of takers) {
+      source.addEventListener(name, ({ data }: MessageEvent<string>) => {
+        let read: unknown;
+        try {
+          read = JSON.parse(data);
+        } catch {
+          // Half a line says nothing.
+          return;
+        }
+        take(read);
+      });
+    }
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, AGAIN);
+    });
+  };
+  open();
+  return () => {
+    clearTimeout(timer);
+    source.close();
+  };
 }

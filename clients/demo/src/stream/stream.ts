@@ -59,10 +59,12 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
   note(text: string): void;
   /**
    * Something is broken: when it has been done, at least so many milliseconds have passed, and all is settled, a fact
-   * states what happened.
+   * states what happened. `done` may say something else than `what`.
    */
-  broken(how: { readonly begun: string; readonly what: string; readonly atLeast: number; readonly done: Promise<void> }): void;
+  broken(how: { readonly begun: string; readonly what: string; readonly atLeast: number; readonly done: Promise<string | void> }): void;
   listen(listener: Listener): () => void;
+  /** Numbers begin anew: what is known of events by theirs is forgotten. What was counted stays. */
+  restarted(): void;
   /** Settles what is due; called a few times a second. */
   tick(): void;
 }
@@ -80,7 +82,7 @@ const STILL = 1_000;
 const EFFECT = 1_500;
 
 interface Break {
-  readonly what: string;
+  what: string;
   readonly since: number;
   /** Infinity until it has been done. */
   earliest: number;
@@ -242,7 +244,8 @@ export function createStream(): Stream {
       const one: Break = { what, since, earliest: Infinity, fates, failedBefore: ledger.total().failedToPublish };
       breaks.push(one);
       done.then(
-        () => {
+        (instead) => {
+          one.what = instead ?? what;
           one.earliest = Math.max(since + atLeast, Date.now() + EFFECT);
         },
         () => {
@@ -253,6 +256,11 @@ export function createStream(): Stream {
     listen(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    restarted() {
+      ledger.forget();
+      records.forget();
+      changed();
     },
     tick() {
       const now = Date.now();
