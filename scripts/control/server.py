@@ -160,7 +160,11 @@ class Handler(BaseHTTPRequestHandler):
     def _burst(self) -> dict:
         begin = time.monotonic()
         done = self.server.activity.order("burst", number=BURST)
-        self.server.stream.fact(f"Django sent {done['sent']} events at once, in {time.monotonic() - begin:.1f} s.")
+        took = f"in {time.monotonic() - begin:.1f} s"
+        if done["sent"] < BURST:
+            self.server.stream.fact(f"Django sent {done['sent']} of {BURST} events {took}, then it lost Redis.")
+        else:
+            self.server.stream.fact(f"Django sent {BURST} events at once, {took}.")
         return done
 
     def _activity(self) -> dict:
@@ -175,8 +179,9 @@ class Handler(BaseHTTPRequestHandler):
         return self._pace()
 
     def _sent(self) -> None:
-        """Server-Sent Events: what Django sends from now on, or after Last-Event-ID."""
-        stream, last = self.server.stream, self.headers.get("Last-Event-ID", "")
+        """Server-Sent Events: what Django sends from now on, or after the event of Last-Event-ID, or of ?last=…"""
+        stream, query = self.server.stream, self.path.partition("?")[2]
+        last = self.headers.get("Last-Event-ID") or query.removeprefix("last=")
         place = stream.after_number(int(last)) if last.isdecimal() and len(last) < 20 else stream.now()
         self._head(HTTPStatus.OK, "text/event-stream")
         now = {"run": stream.run, "nodes": self.server.supervisor.states(), "activity": self._pace()}

@@ -106,13 +106,14 @@ async def test_what_django_sends_is_streamed_and_goes_on_after_the_last_event(de
         (run,) = first.of("run")
         assert first.of("activity") == [{"paused": False, "speed": 4}]
     await until(lambda: demonstration.sent()[-1]["n"] > ids[-1] + 2, "events that nobody hears")
-    async with Stream(demonstration, last=ids[1]) as second:
-        await second.until(lambda: second.sent()[-1:] and second.sent()[-1]["n"] > ids[-1] + 2, "what was missed")
-        lines = second.sent()
-        assert second.of("run") == [run]
-    record = demonstration.sent()
-    begin = next(place for place, line in enumerate(record) if line["n"] == ids[1])
-    assert lines == record[begin + 1 :][: len(lines)]
+    for is_anew in (False, True):
+        async with Stream(demonstration, ids[1], is_anew) as second:
+            await second.until(lambda it=second: it.sent()[-1:] and it.sent()[-1]["n"] > ids[-1] + 2, "what was missed")
+            lines = second.sent()
+            assert second.of("run") == [run]
+        record = demonstration.sent()
+        begin = next(place for place, line in enumerate(record) if line["n"] == ids[1])
+        assert lines == record[begin + 1 :][: len(lines)]
 
 
 @pytest.mark.parametrize(

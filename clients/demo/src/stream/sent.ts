@@ -17,6 +17,12 @@ export interface SentEvents {
 
 /** A stream that the browser has given up, because something else than a stream answered, is tried again after this time. */
 const AGAIN = 2_000;
+/**
+ * A tab that has been hidden for so long lets go of the stream: a browser has six connections for all tabs of a site, and
+ * with six such streams no tab could ask Django anything. What is broken is stated before.
+ */
+const HIDDEN = 30_000;
+const STREAM = "/demo/control/sent";
 
 /** A line of the record; null if this page does not know what it is. */
 export function sentOf(line: unknown): Sent | null {
@@ -50,10 +56,12 @@ export function followSent(events: SentEvents): () => void {
   });
   let source: EventSource;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let last = "";
   const open = () => {
-    source = new EventSource("/demo/control/sent");
+    source = new EventSource(last === "" ? STREAM : `${STREAM}?last=${last}`);
     for (const [name, take] of takers) {
-      source.addEventListener(name, ({ data }: MessageEvent<string>) => {
+      source.addEventListener(name, ({ data, lastEventId }: MessageEvent<string>) => {
+        last = lastEventId || last;
         let read: unknown;
         try {
           read = JSON.parse(data);
@@ -68,8 +76,15 @@ export function followSent(events: SentEvents): () => void {
       if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, AGAIN);
     });
   };
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => source.close(), HIDDEN);
+    else if (source.readyState === EventSource.CLOSED) open();
+  };
   open();
+  document.addEventListener("visibilitychange", look);
   return () => {
+    document.removeEventListener("visibilitychange", look);
     clearTimeout(timer);
     source.close();
   };
