@@ -66,7 +66,8 @@ node:
 clients: setup node ## the npm packages, in Node and in Chromium with React 18 and 19 against real nodes, and as they are published
 	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate npm test --silent --prefix clients
 
-browser: setup node ## the live page in Chromium
+browser: setup node ## the live page and the demonstration in Chromium
+	@scripts/app.sh
 	CHANNELGATE_BIN=$(CURDIR)/target/$(PROFILE)/channelgate npm test --silent --prefix tests/browser
 
 # Tests that measure time or memory, or need both cores, run alone afterwards.

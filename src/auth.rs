@@ -12,6 +12,7 @@ pub mod django;
 pub mod fault;
 pub mod jwt;
 pub mod key_set;
+mod node_ticket;
 pub mod origin;
 pub mod page_tokens;
 pub mod report;

@@ -4,6 +4,7 @@
 //! embedded layer a node is a cluster by itself. It does not know how a node answers a question.
 //!
 //! - `membership`: heartbeats in Redis, and the live nodes; `control`: the channel for questions and answers
+//! - `query`: the questions and answers; `overview`: what the operators' page asks
 //! - `disconnect`: orders to disconnect; `group_order`: orders to join and leave groups; `record`: orders kept in Redis for
 //!   nodes that could not hear
 
@@ -12,6 +13,7 @@ mod disconnect;
 mod group_order;
 mod membership;
 mod node;
+mod overview;
 mod query;
 mod record;
 
@@ -34,7 +36,8 @@ use crate::{
 pub use disconnect::{Disconnect, InvalidOrder, Target};
 pub use group_order::read as read_group_order;
 pub use node::{Listening, NodeFacts, NodeId};
-pub use query::{Answer, Answers, EmitOrder, NodeStats, Query, Responder, SocketRooms};
+pub use overview::{ConsumerConnections, NodeOverview, NodeStats, RoomMembers, SlowClient};
+pub use query::{Answer, Answers, EmitOrder, Query, Responder, SocketRooms};
 pub use record::Recorded;
 
 /// Connections to Redis for heartbeats and questions.
@@ -191,11 +194,25 @@ impl Cluster {
     /// # Errors
     /// Redis is unreachable, so the live nodes are unknown.
     pub async fn ask(&self, query: Query, deadline: Duration) -> Result<Answers, ClusterError> {
+        let live = match &self.redis {
+            Some(redis) => redis.membership.nodes().await?.into_keys().collect(),
+            None => BTreeSet::from([self.id.clone()]),
+        };
+        self.ask_nodes(live, query, deadline).await
+    }
+
+    /// Asks only these nodes.
+    ///
+    /// # Errors
+    /// Redis is unreachable.
+    pub async fn ask_nodes(
+        &self,
+        nodes: BTreeSet<NodeId>,
+        query: Query,
+        deadline: Duration,
+    ) -> Result<Answers, ClusterError> {
         match (&self.redis, self.alone.get()) {
-            (Some(redis), _) => {
-                let live: BTreeSet<NodeId> = redis.membership.nodes().await?.into_keys().collect();
-                redis.control.ask(live, &query, deadline).await
-            }
+            (Some(redis), _) => redis.control.ask(nodes, &query, deadline).await,
             (None, Some((_, responder))) => {
                 let mut answers = Answers::default();
                 match timeout(deadline, responder.answer(query)).await {

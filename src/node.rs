@@ -11,6 +11,7 @@ mod build;
 mod check;
 mod drain;
 mod layer;
+mod overview;
 mod presence;
 mod reload;
 mod signals;

@@ -25,8 +25,8 @@ pub mod takeover;
 pub mod turn;
 mod utf8;
 
-pub use connection::{Connection, ConnectionHandler, ConnectionLimits};
-pub use connections::Connections;
+pub use connection::{About, Connection, ConnectionHandler, ConnectionLimits};
+pub use connections::{Connections, SlowConnection};
 pub use encoded::{EncodedMessage, Loss};
 pub use heartbeat::{Answer, Heartbeat};
 pub use inbox::{Held, Inbox, Keeper};

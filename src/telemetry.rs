@@ -1,9 +1,10 @@
 //! What the node reports about itself: counters with fixed names, log lines without secrets, warnings at a bounded
-//! rate, whether its threads live, and a live trace of events for `channelgate tail`.
+//! rate, whether its threads live, samples of the last 15 minutes, and a live trace of events for `channelgate tail`.
 
 mod bridge;
 mod drop_reason;
 mod exposition;
+pub mod history;
 pub mod label;
 pub mod logging;
 pub mod metrics;
@@ -15,7 +16,7 @@ pub mod watchdog;
 
 pub use drop_reason::DropReason;
 pub use exposition::Format;
-pub use metrics::{DropCounter, Metrics, OpenGauge};
+pub use metrics::{DropCounter, Metrics, OpenGauge, OpenOf};
 pub use name::MetricName;
 pub use prometheus_client::metrics::histogram::Histogram;
 pub use throttle::Throttle;

@@ -54,7 +54,7 @@ const ORDERS: &[(&str, &str)] = &[
     ),
     (
         "http",
-        "body unread tunnel listener client cors scope head refusal resource upgrade health publish page tail ws_token proxy_protocol admin precheck proxy serving \
+        "body unread tunnel listener client cors scope head refusal resource upgrade health publish page ws_token proxy_protocol admin tail precheck proxy serving \
          websocket socketio server",
     ),
     ("layer::codec::pickle", "tree cost encode calls machine"),

@@ -322,6 +322,16 @@ impl Authenticator {
         format!("{} realm=\"api\"", header.scheme)
     }
 
+    /// What this node shows to another one; `None` if the nodes share no secret.
+    pub fn ticket_for(&self, node: &str) -> Option<String> {
+        self.keys.load().node_tickets.issue(node, SystemTime::now())
+    }
+
+    /// Whether another node shows a ticket for this one.
+    pub fn accepts_ticket(&self, ticket: &str, node: &str) -> bool {
+        self.keys.load().node_tickets.accepts(ticket, node, SystemTime::now())
+    }
+
     /// Issues a ws-token for the user of an access token in a request's headers.
     pub async fn issue_ws_token(&self, head: &RequestHead<'_>) -> Result<IssuedToken, AuthError> {
         let keys = self.keys.load_full();

@@ -49,6 +49,12 @@ pub(super) struct Arguments {
     /// Only this group, and lines that may concern it; may be given several times.
     #[arg(long, value_name = "GROUP")]
     group: Vec<String>,
+    /// Only what this consumer did, and losses that may concern it; may be given several times.
+    #[arg(long, value_name = "CONSUMER")]
+    consumer: Vec<String>,
+    /// Only what was lost, or may have been: drops and gaps.
+    #[arg(long)]
+    drops: bool,
     /// Only the calls that ran a consumer in Django for this connection, and messages to its channel; may be given several
     /// times.
     #[arg(long, value_name = "ID")]
@@ -125,6 +131,12 @@ fn address(url: &str, arguments: &Arguments) -> anyhow::Result<Url> {
     }
     for connection in &arguments.connection {
         address.query_pairs_mut().append_pair("connection", connection);
+    }
+    for consumer in &arguments.consumer {
+        address.query_pairs_mut().append_pair("consumer", consumer);
+    }
+    if arguments.drops {
+        address.query_pairs_mut().append_pair("drops", "1");
     }
     if arguments.payload {
         address.query_pairs_mut().append_pair("payload", "1");

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::{Disconnect, InvalidOrder, NodeId, Recorded, group_order};
+use super::{Disconnect, InvalidOrder, NodeId, NodeOverview, NodeStats, Recorded, group_order};
 use crate::event::{
     Content, Emission, EmissionTarget, GroupOrder, GroupOrderResult, ReceivedOrder, Source, Value, json::as_text,
 };
@@ -16,6 +16,8 @@ use crate::event::{
 pub enum Query {
     /// Its figures; answered with [`Answer::Stats`].
     Stats,
+    /// Its figures in detail, with this many samples of its history; answered with [`Answer::Overview`].
+    Overview(usize),
     /// The rooms that the sockets of this user are in; answered with [`Answer::Rooms`].
     UserRooms(String),
     /// Deliver to this node's own sockets; answered with [`Answer::Reached`].
@@ -60,6 +62,8 @@ impl EmitOrder {
 pub enum Answer {
     /// To [`Query::Stats`].
     Stats(NodeStats),
+    /// To [`Query::Overview`].
+    Overview(Box<NodeOverview>),
     /// To [`Query::UserRooms`].
     Rooms(Vec<SocketRooms>),
     /// To [`Query::Emit`] and [`Query::Disconnect`]: the number of sockets reached.
@@ -68,19 +72,6 @@ pub enum Answer {
     Regrouped(GroupOrderResult),
     /// The node cannot answer, for this reason.
     Failed(String),
-}
-
-/// One node in figures.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeStats {
-    /// Open connections.
-    pub connections: u64,
-    /// Users with at least one connection here.
-    pub users: u64,
-    /// The rooms that have a member here, by name.
-    pub rooms: Vec<Arc<str>>,
-    /// Events received since the node started.
-    pub events: u64,
 }
 
 /// One socket and its rooms.

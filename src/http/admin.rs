@@ -7,8 +7,11 @@
 mod access;
 mod disconnect;
 mod emit;
+mod live;
 mod membership;
 mod order;
+mod overview;
+mod stats;
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{HttpRequest, HttpResponse, Resource, http::StatusCode, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError as _, http::StatusCode, http::header, web};
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
@@ -38,8 +41,13 @@ use crate::{
 /// How long the other nodes have to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The header with which a node shows that it is one.
+pub(super) const TICKET: &str = "x-channelgate-ticket";
+
 /// When a retry makes sense while Redis is unreachable.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+const NO_ANSWER: &str = "No node answered in time";
 
 /// The health check is public, so it asks Redis at most this often.
 const COUNT_AGE: Duration = Duration::from_secs(1);
@@ -53,6 +61,8 @@ struct Shared {
     cluster: Arc<Cluster>,
     presence: Arc<dyn Presence>,
     users: Mutex<Option<(Instant, usize)>>,
+    recent: stats::Recent,
+    streams: live::Streams,
     body: BodyLimits,
 }
 
@@ -67,7 +77,14 @@ impl Admin {
         let access = Access::new(authenticator, config.api.admin_roles.clone());
         let users = Mutex::new(None);
         let body = BodyLimits::new(config.api.max_body, config);
-        Self(Arc::new(Shared { access, cluster, presence, users, body }))
+        let (recent, streams) = (stats::Recent::default(), live::Streams::default());
+        Self(Arc::new(Shared { access, cluster, presence, users, recent, streams, body }))
+    }
+
+    /// Whether another node of the cluster asks, for one of its operators.
+    pub(super) fn is_asked_by_a_node(&self, request: &HttpRequest) -> bool {
+        let ticket = request.headers().get(TICKET).and_then(|value| value.to_str().ok());
+        ticket.is_some_and(|ticket| self.0.access.authenticator().accepts_ticket(ticket, self.0.cluster.id().as_str()))
     }
 
     async fn users(&self) -> usize {
@@ -111,13 +128,16 @@ impl NodesAnswered {
     /// A success, unless no node answered.
     fn respond(self, message: &str, data: &Json) -> HttpResponse {
         if self.answers.is_empty() {
-            let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "No node answered in time", None);
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
-            return response;
+            return Problem::Unavailable(NO_ANSWER.to_owned(), RETRY_AFTER).error_response();
         }
-        let body = json!({ "status": "success", "message": message, "data": data, "silent": self.silent });
-        HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body)
+        success(message, data, &self.silent)
     }
+}
+
+/// `{"status": "success", …}`.
+fn success(message: &str, data: &Json, silent: &[NodeId]) -> HttpResponse {
+    let body = json!({ "status": "success", "message": message, "data": data, "silent": silent });
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
 
 /// `{"status": "error", "message": …}`, with the field at fault if any.
@@ -149,7 +169,8 @@ pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
     let scope = web::scope("/api/websocket")
         .app_data(web::Data::new(admin.clone()))
         .service(read("/health").route(Verbs::Read.route().to(health)))
-        .service(resource::counted(read("/stats").route(Verbs::Read.route().to(stats))))
+        .service(resource::counted(read("/stats").route(Verbs::Read.route().to(stats::stats))))
+        .service(resource::counted(read("/live").route(Verbs::Read.route().to(live::open))))
         .service(resource::counted(read("/user/{id}/rooms").route(Verbs::Read.route().to(user_rooms))))
         .service(resource::counted(post("/user/{id}/join").route(Verbs::Post.route().to(membership::join))))
         .service(resource::counted(post("/user/{id}/leave").route(Verbs::Post.route().to(membership::leave))))
@@ -191,39 +212,6 @@ async fn health(admin: web::Data<Admin>, registry: web::Data<Registry>, draining
         body["reason"] = reason.into();
     }
     HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(body)
-}
-
-/// `GET stats`: the whole cluster.
-async fn stats(request: HttpRequest, admin: web::Data<Admin>) -> Result<HttpResponse, Problem> {
-    admin.0.access.check(&request).await?;
-    let asked = admin.ask(Query::Stats).await?;
-    let known = admin.0.cluster.nodes().await?;
-    let (mut connections, mut events, mut rooms, mut nodes) = (0, 0, BTreeSet::new(), Vec::new());
-    for (node, answer) in &asked.answers {
-        let Answer::Stats(stats) = answer else { continue };
-        connections += stats.connections;
-        events += stats.events;
-        rooms.extend(stats.rooms.iter().cloned());
-        let facts = known.get(node);
-        nodes.push(json!({
-            "node": node,
-            "address": facts.map(|facts| &facts.address),
-            "started": facts.map(|facts| facts.started),
-            "connections": stats.connections,
-            "users": stats.users,
-            "rooms": stats.rooms.len(),
-            "events": stats.events,
-        }));
-    }
-    let data = json!({
-        "nodes": nodes.len() + asked.silent.len(),
-        "connections": connections,
-        "users": admin.users().await,
-        "rooms": rooms.len(),
-        "events": events,
-        "perNode": nodes,
-    });
-    Ok(asked.respond("Statistics of the cluster", &data))
 }
 
 /// `GET user/{id}/rooms`: the rooms of a user's sockets.

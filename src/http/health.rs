@@ -61,14 +61,21 @@ pub async fn ready(
     draining: web::Data<Draining>,
     cluster: web::Data<Cluster>,
 ) -> HttpResponse {
+    let (ready, word, reason) = state(&registry, &draining, &cluster);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer(status, word, reason.as_deref())
+}
+
+/// Whether the node is ready, the word for it, and what is wrong.
+pub fn state(registry: &Registry, draining: &Draining, cluster: &Cluster) -> (bool, &'static str, Option<String>) {
     if draining.is_draining() {
-        return answer(StatusCode::SERVICE_UNAVAILABLE, "draining", Some("the node is stopping"));
+        return (false, "draining", Some("the node is stopping".to_owned()));
     }
-    match (readiness(&registry, &cluster), cluster.trouble()) {
-        (Readiness::Ready, None) => answer(StatusCode::OK, "ready", None),
-        (Readiness::Ready, Some(trouble)) => answer(StatusCode::OK, "degraded", Some(&trouble)),
-        (Readiness::Degraded(reason), _) => answer(StatusCode::OK, "degraded", Some(&reason)),
-        (Readiness::NotReady(reason), _) => answer(StatusCode::SERVICE_UNAVAILABLE, "not ready", Some(&reason)),
+    match (readiness(registry, cluster), cluster.trouble()) {
+        (Readiness::Ready, None) => (true, "ready", None),
+        (Readiness::Ready, trouble) => (true, "degraded", trouble),
+        (Readiness::Degraded(reason), _) => (true, "degraded", Some(reason)),
+        (Readiness::NotReady(reason), _) => (false, "not ready", Some(reason)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The live page at `/page/`, and at `/` unless that belongs to another server: the first thing that a new user opens. It connects to each consumer, shows frames and events
-//! as they arrive, emits events, and publishes samples.
+//! as they arrive, emits events, and publishes samples. Its second view (`page/operate`) shows the cluster to operators; it
+//! uses the admin API like every client of it.
 //!
 //! In: the configuration and, with the embedded layer, a maker of tokens. Out: fixed assets, a JSON description of the
 //! consumers, and `POST /page/token`. The page uses the same connections and the same publish API as every client; for
@@ -63,7 +64,7 @@ const SOON: Duration = Duration::from_secs(1);
 const MAX_TOKEN_REQUEST: usize = 1024;
 
 /// Path, media type, content. Every file of the page is here: no path is ever looked up on a disk.
-const ASSETS: [(&str, &str, &str); 14] = [
+const ASSETS: [(&str, &str, &str); 33] = [
     (PAGE, "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/page/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
@@ -77,6 +78,25 @@ const ASSETS: [(&str, &str, &str); 14] = [
     ("/page/publish.js", SCRIPT, include_str!("page/publish.js")),
     ("/page/controls.js", SCRIPT, include_str!("page/controls.js")),
     ("/page/text.js", SCRIPT, include_str!("page/text.js")),
+    ("/page/views.js", SCRIPT, include_str!("page/views.js")),
+    ("/page/operate/operate.css", "text/css; charset=utf-8", include_str!("page/operate/operate.css")),
+    ("/page/operate/api.js", SCRIPT, include_str!("page/operate/api.js")),
+    ("/page/operate/chart.js", SCRIPT, include_str!("page/operate/chart.js")),
+    ("/page/operate/dom.js", SCRIPT, include_str!("page/operate/dom.js")),
+    ("/page/operate/emit.js", SCRIPT, include_str!("page/operate/emit.js")),
+    ("/page/operate/figures.js", SCRIPT, include_str!("page/operate/figures.js")),
+    ("/page/operate/format.js", SCRIPT, include_str!("page/operate/format.js")),
+    ("/page/operate/losses.js", SCRIPT, include_str!("page/operate/losses.js")),
+    ("/page/operate/model.js", SCRIPT, include_str!("page/operate/model.js")),
+    ("/page/operate/nodes.js", SCRIPT, include_str!("page/operate/nodes.js")),
+    ("/page/operate/scale.js", SCRIPT, include_str!("page/operate/scale.js")),
+    ("/page/operate/signin.js", SCRIPT, include_str!("page/operate/signin.js")),
+    ("/page/operate/stream.js", SCRIPT, include_str!("page/operate/stream.js")),
+    ("/page/operate/tables.js", SCRIPT, include_str!("page/operate/tables.js")),
+    ("/page/operate/tail.js", SCRIPT, include_str!("page/operate/tail.js")),
+    ("/page/operate/user.js", SCRIPT, include_str!("page/operate/user.js")),
+    ("/page/operate/view.js", SCRIPT, include_str!("page/operate/view.js")),
+    ("/page/operate/words.js", SCRIPT, include_str!("page/operate/words.js")),
     (CLIENT, SCRIPT, include_str!("page/vendor/socket.io.esm.min.js")),
 ];
 

@@ -26,8 +26,11 @@ use crate::{
 
 /// Which clients may publish.
 pub enum PublishAccess {
-    /// Clients with the key, which was configured or which the node made.
+    /// Clients with the configured key.
     Key(Secret),
+    /// Clients with the key that the node made and printed, because it serves alone and has none: its holder has the log
+    /// of the node, and may use the admin API, too.
+    Printed(Secret),
     /// No client.
     Off,
 }
@@ -107,17 +110,36 @@ fn bearer(value: &str) -> Option<&str> {
 ///
 /// The peer address proves nothing: a proxy on this machine has it, too.
 pub(super) fn judge(request: &HttpRequest, access: &PublishAccess) -> Result<(), Denied> {
-    let PublishAccess::Key(key) = access else { return Err(Denied::Off) };
+    let (PublishAccess::Key(key) | PublishAccess::Printed(key)) = access else { return Err(Denied::Off) };
     let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-    let shown = header("authorization").and_then(bearer).filter(|key| !key.is_empty());
-    let is_right = shown.is_some_and(|shown| shown.as_bytes().ct_eq(key.expose().as_bytes()).into());
-    if !is_right {
+    if !header("authorization").and_then(bearer).is_some_and(|shown| is_key(shown, key)) {
         return Err(Denied::Key);
     }
     match header("sec-fetch-site") {
         None | Some("same-origin" | "none") => Ok(()),
         Some(_) => Err(Denied::Foreign),
     }
+}
+
+/// Whether this is the key; an empty one never is.
+fn is_key(shown: &str, key: &Secret) -> bool {
+    !shown.is_empty() && bool::from(shown.as_bytes().ct_eq(key.expose().as_bytes()))
+}
+
+/// Whether a request has the key that the node printed, as [`judge`] says; `None` if it printed none, or another is shown.
+pub(super) fn judge_printed(request: &HttpRequest, access: &PublishAccess) -> Option<Result<(), Denied>> {
+    let PublishAccess::Printed(_) = access else { return None };
+    Some(judge(request, access)).filter(|judged| *judged != Err(Denied::Key))
+}
+
+/// Whether the node has printed a key.
+pub(super) const fn is_printing(access: &PublishAccess) -> bool {
+    matches!(access, PublishAccess::Printed(_))
+}
+
+/// Whether this is the key that the node printed.
+pub(super) fn is_printed(shown: &str, access: &PublishAccess) -> bool {
+    matches!(access, PublishAccess::Printed(key) if is_key(shown, key))
 }
 
 /// The answer to a request without permission; `None` if it has permission.

@@ -160,6 +160,7 @@ fn worker(
     };
     let shard = Shard::new(&receiver, Arc::clone(&services.registry), services.metrics.clone());
     let connections = Connections::new(&config.socket, &config.server, services.metrics.clone());
+    shard.of_connections(Rc::clone(&connections));
     actix_rt::spawn(Rc::clone(&shard).run(receiver));
     actix_rt::spawn(Rc::clone(shard.principals()).run());
     actix_rt::spawn(Rc::clone(&connections).run());
@@ -334,6 +335,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
         .app_data(web::Data::from(services.authenticator))
         .app_data(web::Data::from(services.publish))
         .app_data(web::Data::from(services.cluster))
+        .app_data(web::Data::new(admin.clone()))
         .app_data(web::Data::new(services.draining))
         .app_data(web::Data::new(health::StuckAfter(services.config.server.stuck_after.0)))
         .app_data(web::Data::new(services.metrics))

@@ -1,7 +1,9 @@
-//! `GET /api/tail`: what happens to events, live, as JSON lines while the client reads. It needs the publish key.
+//! `GET /api/tail`: what happens to events, live, as JSON lines while the client reads. It needs the publish key, or
+//! comes from another node, which does not see the content of events.
 //!
-//! `?group=` names a group, once or several times; `?connection=` shows only the calls of a connection; `?payload=1`
-//! includes the content of events. The stream ends when the node drains.
+//! `?group=` and `?consumer=` name a group or a consumer, once or several times; `?drops=1` shows only what was lost;
+//! `?connection=` shows only the calls of a connection; `?payload=1` includes the content of events. The stream ends when
+//! the node drains.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -13,6 +15,7 @@ use actix_web::{
 use futures_util::stream;
 
 use super::{
+    admin::Admin,
     publish::{self, PublishGate},
     refusal::error,
     tunnel::Drain,
@@ -35,23 +38,34 @@ const IDLE: Duration = Duration::from_secs(2);
 pub(super) async fn tail(
     request: HttpRequest,
     access: web::Data<PublishGate>,
+    admin: web::Data<Admin>,
     metrics: web::Data<Metrics>,
     drain: web::Data<Drain>,
 ) -> HttpResponse {
-    if let Some(refusal) = publish::refusal(&request, &access.load()) {
+    let refusal = publish::refusal(&request, &access.load());
+    let has_key = refusal.is_none();
+    if let Some(refusal) = refusal
+        && !admin.is_asked_by_a_node(&request)
+    {
         return refusal;
     }
     let mut filter = TailFilter::default();
     for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         match &*name {
             "group" => drop(filter.groups.insert(value.into_owned())),
+            "consumer" => drop(filter.consumers.insert(value.into_owned())),
+            "drops" => filter.losses = is_on(&value),
             "connection" => drop(filter.connections.insert(value.into_owned())),
-            "payload" => filter.payloads = value == "1" || value == "true",
+            "payload" => filter.payloads = is_on(&value),
             _ => {
-                let known = "known parameters are group, connection and payload";
+                let known = "known parameters are group, consumer, drops, connection and payload";
                 return error(StatusCode::BAD_REQUEST, known, Some(&name));
             }
         }
+    }
+    if filter.payloads && !has_key {
+        let detail = "the content of events needs CHANNELGATE_API_KEY";
+        return error(StatusCode::FORBIDDEN, detail, Some("payload"));
     }
     let mut response = HttpResponse::Ok();
     response
@@ -76,6 +90,10 @@ pub(super) async fn tail(
         }
         lines(watch, drain).await.map(|(text, state)| (Ok(text), state.map(|(watch, drain)| (watch, drain, false))))
     }))
+}
+
+fn is_on(value: &str) -> bool {
+    value == "1" || value == "true"
 }
 
 /// The next lines, and the state to continue with.

@@ -1,6 +1,11 @@
 //! Answers questions about a worker's members.
 
-use std::{collections::HashSet, rc::Rc, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
 
 use super::{group::Group, member::Member, shard::Shard};
 use crate::{consumer::ConsumerId, event::GroupName};
@@ -39,6 +44,48 @@ impl Shard {
         }
         reached.extend(ids.iter().filter_map(|id| groups.by_id.find(id)).map(Rc::as_ptr));
         reached.len()
+    }
+}
+
+impl Shard {
+    /// The names of this worker's largest groups, at most `most`, of those that `which` accepts. It walks over all groups
+    /// of the worker, and looks at no member.
+    pub fn largest_groups(&self, most: usize, which: impl Fn(&GroupName) -> bool) -> Vec<GroupName> {
+        let groups = self.groups.borrow();
+        let mut largest = BinaryHeap::with_capacity(most + 1);
+        for group in groups.by_audience.values().filter(|group| which(&group.name)) {
+            let entry = Reverse((group.len(), group.audience));
+            if largest.len() < most {
+                largest.push(entry);
+            } else if let Some(mut smallest) = largest.peek_mut()
+                && entry < *smallest
+            {
+                *smallest = entry;
+            }
+        }
+        let named = largest.iter().filter_map(|Reverse((_, audience))| groups.by_audience.get(audience));
+        named.map(|group| group.name.clone()).collect()
+    }
+
+    /// The number of this worker's members in each of these groups. One who is in a group through several consumers counts
+    /// once.
+    pub fn sizes(&self, names: &[GroupName]) -> Vec<u64> {
+        let groups = self.groups.borrow();
+        let size = |name: &GroupName| {
+            let mut consumers = Vec::new();
+            self.registry().audiences(name, |audience| consumers.push(audience.consumer));
+            let audiences = consumers.iter().filter_map(|consumer| groups.by_name.get(&(name.clone(), *consumer)));
+            let found: Vec<&Group> = audiences.filter_map(|audience| groups.by_audience.get(audience)).collect();
+            match found.as_slice() {
+                [one] => one.len() as u64,
+                several => {
+                    let distinct: HashSet<*const Member> =
+                        several.iter().copied().flat_map(members).map(Rc::as_ptr).collect();
+                    distinct.len() as u64
+                }
+            }
+        };
+        names.iter().map(size).collect()
     }
 }
 

@@ -41,6 +41,7 @@ use crate::{
     consumer::{Consumer, ConsumerId, Consumers, Snapshot, Traits},
     event::{ConnectionId, Gap, GapReason, GroupName},
     layer::LayerError,
+    socket::{Connections, SlowConnection},
     sparse,
     telemetry::Metrics,
 };
@@ -80,9 +81,22 @@ pub struct Shard {
     woken: Woken,
     snapshots: Rc<Snapshots>,
     pub(super) throttles: Rc<Throttles>,
+    /// All connections of the worker, once it runs.
+    connections: OnceCell<Rc<Connections>>,
 }
 
 impl Shard {
+    /// Sets the connections of the worker, about which it is asked.
+    pub fn of_connections(&self, connections: Rc<Connections>) {
+        // A second call changes nothing.
+        let _ = self.connections.set(connections);
+    }
+
+    /// The worker's connections for which most bytes wait, at most `most`.
+    pub fn slow(&self, most: usize) -> Vec<SlowConnection> {
+        self.connections.get().map_or_else(Vec::new, |connections| connections.slow(most))
+    }
+
     /// The snapshots of presence that this worker's connections have.
     pub fn snapshots(&self) -> &Snapshots {
         &self.snapshots
@@ -105,6 +119,7 @@ impl Shard {
             woken: Woken::default(),
             snapshots: Rc::default(),
             throttles: Rc::default(),
+            connections: OnceCell::new(),
         })
     }
 

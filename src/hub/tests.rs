@@ -6,6 +6,7 @@ mod delivery;
 mod direct;
 mod emissions;
 mod hold;
+mod largest;
 mod membership;
 mod notices;
 mod order;

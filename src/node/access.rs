@@ -18,7 +18,7 @@ use crate::{
 pub fn publish_access(config: &Config, made: &Secret) -> PublishAccess {
     match &config.api.key {
         Some(key) => PublishAccess::Key(key.clone()),
-        None if config.is_embedded() => PublishAccess::Key(made.clone()),
+        None if config.is_embedded() => PublishAccess::Printed(made.clone()),
         None => PublishAccess::Off,
     }
 }

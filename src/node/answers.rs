@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 
+use super::overview::{NAMESPACE, Overviews, PATIENCE};
 use crate::{
     auth::Authenticator,
     cluster::{
@@ -23,14 +24,8 @@ use crate::{
     warn_bounded,
 };
 
-/// How long the worker threads have; the cluster's question waits longer.
-const PATIENCE: Duration = Duration::from_millis(800);
-
 /// The same for orders, which wait for Redis.
 const ORDER_PATIENCE: Duration = Duration::from_millis(1600);
-
-/// Prefix of the group that every namespace has; these groups are not rooms.
-const NAMESPACE: &str = "namespace.";
 
 /// Answers questions for this node.
 pub struct NodeResponder {
@@ -39,6 +34,7 @@ pub struct NodeResponder {
     consumers: Consumers,
     authenticator: Arc<Authenticator>,
     metrics: Metrics,
+    overviews: Overviews,
 }
 
 impl NodeResponder {
@@ -49,8 +45,9 @@ impl NodeResponder {
         consumers: Consumers,
         authenticator: Arc<Authenticator>,
         metrics: Metrics,
+        overviews: Overviews,
     ) -> Self {
-        Self { dispatcher, registry, consumers, authenticator, metrics }
+        Self { dispatcher, registry, consumers, authenticator, metrics, overviews }
     }
 
     fn stats(&self) -> NodeStats {
@@ -185,6 +182,7 @@ impl Responder for NodeResponder {
         Box::pin(async move {
             match query {
                 Query::Stats => Answer::Stats(self.stats()),
+                Query::Overview(samples) => self.overviews.overview(self.stats(), samples).await,
                 Query::UserRooms(user) => self.rooms_of(&user).await,
                 Query::Emit(order) => self.emit(order).await,
                 Query::Regroup(order) => self.regroup(order).await,

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 
 use super::{
     answers::NodeResponder,
-    layer, presence,
+    layer,
+    overview::Overviews,
+    presence,
     reload::{ReadConfig, Reload, Shared},
 };
 use crate::{
@@ -152,6 +154,14 @@ impl Node {
             self.reload.consumers.clone(),
             Arc::clone(&self.reload.authenticator),
             self.metrics.clone(),
+            Overviews {
+                dispatcher: Arc::clone(&self.dispatcher),
+                registry: Arc::clone(&self.registry),
+                metrics: self.metrics.clone(),
+                name: self.config.cluster.name.as_deref().unwrap_or(self.cluster.id().as_str()).into(),
+                cluster: Arc::downgrade(&self.cluster),
+                draining: self.draining.clone(),
+            },
         )
     }
 }

@@ -10,7 +10,7 @@ use actix_server::ServerHandle;
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
-use super::{build::Node, systemd, tokens};
+use super::{build::Node, overview, systemd, tokens};
 use crate::{
     cluster::Listening,
     http::{
@@ -39,6 +39,7 @@ impl Node {
         // Every receiver of a signal exists by now, so no signal is lost.
         self.layer.start(self.sink()).context("the thread of the channel layer cannot start")?;
         actix_rt::spawn(Arc::clone(&self.control).run());
+        actix_rt::spawn(overview::keep_history(self.metrics.clone()));
         if activated {
             // Clients that connect meanwhile wait in the socket; admitted now, they would be refused.
             systemd::ready(&self.layer).await;

@@ -15,7 +15,7 @@ use crate::{
     auth::RequestHead,
     consumer::{Consumer, Context, decode_path},
     event::{ConnectionId, Event, GapReason, GroupOrderResult, Incoming, Payload, ReceivedOrder, Value},
-    socket::{Connection, ConnectionHandler, close::CloseCode},
+    socket::{About, Connection, ConnectionHandler, close::CloseCode},
 };
 
 /// How a client is accepted.
@@ -145,6 +145,10 @@ impl ConnectionHandler for Session {
 
     fn work_waits(self: Rc<Self>, _id: Option<ConnectionId>) {
         Self::work_waits(&self);
+    }
+
+    fn about(&self) -> About {
+        Self::about(self)
     }
 
     fn takes_messages(&self) -> bool {

@@ -42,6 +42,7 @@ use crate::{
     event::{GapReason, Incoming, Payload, Value},
     hub::{Member, Released},
     packet::RawEvent,
+    socket::About,
     warn_bounded,
 };
 
@@ -208,6 +209,17 @@ impl Session {
         match binding.consumer.gap_notice(reason, None) {
             Ok(notice) => self.outlet.send(&notice),
             Err(reason) => warn_bounded!("{}: a gap notice cannot be sent: {reason}", binding.consumer.name()),
+        }
+    }
+
+    /// Whose session it is, for an operator.
+    pub fn about(&self) -> About {
+        let first = self.bindings.first();
+        let id = self.member().and_then(|member| member.id());
+        About {
+            consumer: first.map_or_else(String::new, |binding| binding.consumer.name().to_owned()),
+            user: first.and_then(Binding::user_id),
+            socket: id.map(|id| id.text().to_string()),
         }
     }
 

@@ -33,7 +33,7 @@ use crate::{
     consumer::{Consumer, Context, GroupError},
     event::{self, ConnectionId, GapReason, GroupOrderResult, ReceivedOrder, Value},
     packet::{self, ClientPacket, PacketDecoder, PacketError, PacketLimits, Text},
-    socket::{Held, close::CloseCode},
+    socket::{About, Held, close::CloseCode},
 };
 
 /// Maximum number of a client's attempts that are judged at the same time.
@@ -352,6 +352,12 @@ impl MessageHandler for SocketIoNamespaces {
             // Slow clients get it, too: without it, they would reconnect.
             session.connection().send_last(&packet::disconnect(&entry.name));
         }
+    }
+
+    fn about(&self) -> About {
+        let first = self.connected.borrow().iter().find_map(|entry| entry.session.clone());
+        let consumer = || self.endpoint.consumer().name().to_owned();
+        first.map_or_else(|| About { consumer: consumer(), ..About::default() }, |session| session.about())
     }
 
     fn lost(&self) {

@@ -66,6 +66,11 @@ pub trait ConnectionHandler {
         let _ = id;
     }
 
+    /// Whose connection it is.
+    fn about(&self) -> About {
+        About::default()
+    }
+
     /// Whether messages for this connection alone come to it; if not, they are mapped as events of its groups are.
     fn takes_messages(&self) -> bool {
         false
@@ -76,6 +81,17 @@ pub trait ConnectionHandler {
     fn direct(self: Rc<Self>, event: Arc<Event>) {
         let _ = event;
     }
+}
+
+/// Whose connection it is, for an operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// The consumer, or the first of several.
+    pub consumer: String,
+    /// The user's id, if it has one.
+    pub user: Option<String>,
+    /// Its public id, if it has one.
+    pub socket: Option<String>,
 }
 
 /// Limits of a connection, shared by all of a consumer.
@@ -256,6 +272,17 @@ impl Connection {
     /// Whether the client has not read everything sent.
     pub fn is_behind(&self) -> bool {
         !self.outbox.borrow().is_empty()
+    }
+
+    /// How many bytes wait for the client.
+    pub fn outbox_bytes(&self) -> usize {
+        self.outbox.borrow().bytes()
+    }
+
+    /// Whose connection it is.
+    pub fn about(&self) -> About {
+        let handler = self.handler.borrow().clone();
+        handler.map_or_else(About::default, |handler| handler.about())
     }
 
     /// The bytes that wait for the client, for tests.

@@ -12,11 +12,20 @@ use tokio::time::MissedTickBehavior;
 
 use super::{
     close::CloseCode,
-    connection::Connection,
+    connection::{About, Connection},
     inbox::{Holder, Inbox},
     pressure::Pressure,
 };
 use crate::{config, telemetry::Metrics};
+
+/// A connection whose client has not read everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlowConnection {
+    /// Whose it is.
+    pub about: About,
+    /// The bytes that wait in its outbox.
+    pub waiting: usize,
+}
 
 /// Times of the sweep, in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +153,20 @@ impl Connections {
             }
             connection.shed();
         }
+    }
+
+    /// Those for which most bytes wait, at most `most`. Of the others, which are nearly all, none is looked at; and clients
+    /// that poll are not among them.
+    pub fn slow(&self, most: usize) -> Vec<SlowConnection> {
+        let connections = self.all.borrow();
+        let behind = self.pressure.behind().into_iter().filter_map(|index| connections.get(index as usize));
+        let mut slow: Vec<(usize, Rc<Connection>)> =
+            behind.map(|connection| (connection.outbox_bytes(), Rc::clone(connection))).collect();
+        drop(connections);
+        slow.retain(|(waiting, _)| *waiting > 0);
+        slow.sort_by_key(|(waiting, _)| std::cmp::Reverse(*waiting));
+        slow.truncate(most);
+        slow.into_iter().map(|(waiting, connection)| SlowConnection { about: connection.about(), waiting }).collect()
     }
 
     /// The number of open connections, including closing ones.

@@ -94,6 +94,12 @@ impl BridgeMetrics {
         self.calls.get_or_create(&Call { call, outcome }).inc();
     }
 
+    /// The number of calls that ended so, whatever they were for.
+    pub(super) fn total(&self, outcome: &'static str) -> u64 {
+        let ended = |call: &'static str| self.calls.get(&Call { call, outcome }).map_or(0, |counter| counter.get());
+        label::BRIDGE_CALLS.iter().map(|call| ended(call)).sum()
+    }
+
     /// Django refused to run a consumer; kinds of a newer package count as `other`.
     pub fn refused(&self, kind: &str) {
         let kind = label::BRIDGE_REFUSALS.iter().find(|known| **known == kind).unwrap_or(&"other");

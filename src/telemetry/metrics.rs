@@ -1,8 +1,11 @@
-//! The counters of a node.
+//! The counters of a node. `shown` is what the operators' page reads of them.
+
+mod shown;
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicI64, AtomicU64},
     },
     time::Duration,
@@ -14,9 +17,11 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use self::shown::OpenOf;
 use super::{
     bridge::BridgeMetrics,
     drop_reason::DropReason,
+    history::History,
     label::{self, Action, Build, CallLabel, ConsumerLabel, NodeLabel, OutcomeLabel, Reason, SourceLabel},
     logging,
     name::MetricName,
@@ -102,15 +107,21 @@ pub struct Counters {
     redis_refusals: Family<Reason, Counter>,
     reconnects: Counter,
     backend_calls: Family<CallLabel, Counter>,
+    /// The same by outcome alone; not registered, because it is a sum of them.
+    backend_outcomes: Family<OutcomeLabel, Counter>,
     presence_failures: Counter,
     reloads: Family<OutcomeLabel, Counter>,
     served: Family<ConsumerLabel, OpenGauge>,
+    /// The gauges of `served`, which cannot be listed there.
+    endpoints: Mutex<BTreeMap<(String, &'static str), OpenGauge>>,
     node: Family<NodeLabel, Gauge>,
     ready: Gauge,
     tail_watchers: Gauge,
     log_waiting: Gauge,
     /// Reports to the watchers.
     pub tail: Tail,
+    /// The last 15 minutes; not a metric, but needed in the same places.
+    pub history: History,
     /// Histograms of durations.
     pub durations: Durations,
     /// Calls that run consumers in Django.
@@ -264,7 +275,9 @@ impl Counters {
     /// costs no bytes per connection.
     pub fn open(&self, consumer: &str, protocol: &'static str) -> OpenGauge {
         label::known(label::PROTOCOLS, protocol);
-        self.served.get_or_create_owned(&ConsumerLabel { consumer: consumer.to_owned(), protocol })
+        let gauge = self.served.get_or_create_owned(&ConsumerLabel { consumer: consumer.to_owned(), protocol });
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        endpoints.entry((consumer.to_owned(), protocol)).or_insert(gauge).clone()
     }
 
     /// An event arrived from `source` (a [`crate::event::Source`] label).
@@ -403,6 +416,7 @@ impl Counters {
         label::known(label::BACKEND_CALLS, outcome);
         self.durations.backend_calls.get_or_create(&Action { action: action.to_owned() }).observe(took.as_secs_f64());
         self.backend_calls.get_or_create(&CallLabel { action: action.to_owned(), outcome }).inc();
+        self.backend_outcomes.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Arrivals or departures of members that Redis did not accept now.

@@ -103,6 +103,10 @@ pub struct TailFilter {
     pub groups: BTreeSet<String>,
     /// Only the calls of these connections, and messages to their channels; empty means everything.
     pub connections: BTreeSet<String>,
+    /// Only what these consumers did, and losses that may concern them; empty means all.
+    pub consumers: BTreeSet<String>,
+    /// Only what was lost, or may have been: drops and gaps.
+    pub losses: bool,
     /// The content of events, too.
     pub payloads: bool,
 }
@@ -149,14 +153,22 @@ impl TailWatcher {
     }
 
     fn concerns(&self, line: &TailLine) -> bool {
-        let TailFilter { groups, connections, .. } = &self.filter;
+        let TailFilter { groups, connections, consumers, losses, .. } = &self.filter;
         let is_of_connection = connections.is_empty()
             || match &line.what {
                 TailEvent::Call(call) => connections.contains(&*call.connection),
                 TailEvent::Direct { .. } => line.groups.iter().any(|id| connections.contains(&**id)),
                 _ => false,
             };
-        is_of_connection
+        let is_of_consumer = consumers.is_empty()
+            || match line.what.consumer() {
+                Some(name) => consumers.contains(name),
+                None => line.what.is_loss(),
+            };
+        let is_wanted = matches!(line.what, TailEvent::Missed { .. }) || !losses || line.what.is_loss();
+        is_wanted
+            && is_of_consumer
+            && is_of_connection
             && (groups.is_empty()
                 || line.groups.is_empty()
                 || line.groups.iter().any(|group| groups.contains(&**group)))

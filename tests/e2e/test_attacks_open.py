@@ -18,6 +18,7 @@ from rig.demo import access_claims, mint
 from rig.engine import BASE
 from rig.http import Http
 from rig.log import whole_log
+from rig.operators import Live
 from rig.raw import Raw
 from rig.system import API_KEY
 
@@ -178,6 +179,9 @@ async def test_a_refresh_token_is_never_an_access_token_even_without_kind_checks
 LOCAL = {
     **OPENED,
     "token": ("POST", "/page/token", {"user_id": 7}),
+    "figures": ("GET", "/api/websocket/stats?minutes=15", None),
+    "rooms": ("GET", "/api/websocket/user/7/rooms", None),
+    "emit": ("POST", "/api/websocket/emit/7", {"event": "x"}),
     "access token": ("POST", "/page/token", {"user_id": 7, "method": "jwt", "claims": {"role": "admin"}}),
 }
 
@@ -220,6 +224,15 @@ async def test_without_redis_and_without_a_key_the_node_makes_one_and_only_that_
         assert found == 403, f"a page elsewhere gets {found} with {headers}"
     own = {"Sec_Fetch_Site": "same-origin", "Origin": f"http://{stack.LOOPBACK}:{embedded.port}"}
     assert await status(embedded.port, method, path, data, Authorization=f"Bearer {key}", **own) == 200
+
+
+async def test_the_key_that_a_node_has_printed_opens_its_live_stream_and_no_other_does(embedded):
+    live = await Live.open(embedded.port, printed_key(embedded))
+    assert (await live.first())["nodes"] == 1
+    await live.close()
+    for other in (API_KEY, f"{printed_key(embedded)}x", mint(**access_claims(7), user_id=7)):
+        live = await Live.open(embedded.port, other)
+        assert (await live.client.gone())[0] in (4401, 4403)
 
 
 async def test_two_nodes_make_two_keys(embedded, tmp_path):

@@ -8,6 +8,7 @@ use crate::{
         credential::{self, Credential},
         django::{Forwarded, Forwarding},
         jwt,
+        node_ticket::NodeTickets,
         signed_group::SignedGroups,
         ws_token::{self, WsTokens},
     },
@@ -44,6 +45,7 @@ pub struct Keys {
     /// How long Django's answers are kept.
     pub(super) keep_answers: Duration,
     pub(super) signed_groups: SignedGroups,
+    pub(super) node_tickets: NodeTickets,
     /// The headers in which a token may be, besides `Authorization`.
     pub(super) headers: Arc<[Box<str>]>,
 }
@@ -79,8 +81,18 @@ impl Keys {
         let ws_tokens = WsTokens::new(auth)?;
         let origins = OriginPolicy::new(config.server.allowed_origins.as_deref());
         let (keep_answers, headers) = (auth.django.cache.0, headers.into());
-        let signed_groups = SignedGroups::new(config);
-        Ok(Self { jwt, kinds, ws_tokens, ws_token_sources, origins, forwarding, keep_answers, signed_groups, headers })
+        Ok(Self {
+            jwt,
+            kinds,
+            ws_tokens,
+            ws_token_sources,
+            origins,
+            forwarding,
+            keep_answers,
+            signed_groups: SignedGroups::new(config),
+            node_tickets: NodeTickets::new(config),
+            headers,
+        })
     }
 
     /// How the JWTs of this method are checked.

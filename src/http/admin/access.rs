@@ -1,17 +1,27 @@
-//! Who may use the admin API: a client with the project's access token and the right role, or one of Django's flags.
+//! Who may use the admin API: a client with the project's access token and the right role, or one of Django's flags; and
+//! one with the key that the node printed, if it serves alone.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     http::{StatusCode, header},
+    web,
 };
 
 use super::problem;
-use crate::http::head;
 use crate::{
-    auth::{AuthError, Authenticator, Fault, Reason},
+    auth::{AuthError, Authenticator, Fault, Identity, Reason},
+    config::AuthMethod,
     event::Value,
+    http::{
+        head,
+        publish::{self, PublishGate},
+    },
 };
 
 /// Claims that give access if they are true.
@@ -28,6 +38,10 @@ pub(super) enum Problem {
     Foreign,
     /// A field is missing or wrong.
     Invalid { field: String, reason: String },
+    /// Too many operators look on.
+    TooMany,
+    /// It is not a WebSocket, where one is needed.
+    NoUpgrade,
     /// The body is larger than `api.max_body`.
     TooLarge,
     /// The body did not arrive within `server.body_timeout`.
@@ -44,6 +58,8 @@ impl fmt::Display for Problem {
             }
             Self::Forbidden => f.write_str("Admin access required"),
             Self::Foreign => f.write_str("Pages of another site may not use this API"),
+            Self::TooMany => f.write_str("Too many live streams are open on this node"),
+            Self::NoUpgrade => f.write_str("Open a WebSocket here"),
             Self::TooLarge => f.write_str("The body is larger than api.max_body"),
             Self::Late => f.write_str("The body did not come within server.body_timeout"),
         }
@@ -56,6 +72,8 @@ impl ResponseError for Problem {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::Foreign => StatusCode::FORBIDDEN,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
@@ -76,6 +94,9 @@ impl ResponseError for Problem {
             Self::Unavailable(_, after) => {
                 response.headers_mut().insert(header::RETRY_AFTER, after.as_secs().max(1).into());
             }
+            Self::NoUpgrade => {
+                response.headers_mut().insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+            }
             _ => {}
         }
         response
@@ -93,15 +114,43 @@ impl Access {
     }
 
     /// Checks tokens.
-    pub fn authenticator(&self) -> &Authenticator {
+    pub const fn authenticator(&self) -> &Arc<Authenticator> {
         &self.authenticator
     }
 
     /// Checks that this request has access.
     pub async fn check(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let gate = request.app_data::<web::Data<PublishGate>>();
+        match gate.and_then(|gate| publish::judge_printed(request, &gate.load())) {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(_)) => return Err(Problem::Foreign),
+            None => {}
+        }
         // The query is not read: URLs end up in logs.
         let identity = self.authenticator.identify_request(&head::of(request)).await;
+        self.admit(identity, gate.is_some_and(|gate| publish::is_printing(&gate.load()))).map(drop)
+    }
+
+    /// Checks a token, or a key, that did not come in a request's head; returns when it ends.
+    pub async fn check_shown(&self, shown: &str, gate: &PublishGate) -> Result<Option<SystemTime>, Problem> {
+        if publish::is_printed(shown, &gate.load()) {
+            return Ok(None);
+        }
+        let identity = self.authenticator.identify(&AuthMethod::Jwt, shown).await;
+        self.admit(identity, publish::is_printing(&gate.load())).map(|identity| identity.expires)
+    }
+
+    /// Checks that the page that opens a socket is one of the node's own, or of an allowed origin.
+    pub fn check_origin(&self, request: &HttpRequest) -> Result<(), Problem> {
+        self.authenticator.check_origin(&head::of(request)).map_err(|_| Problem::Foreign)
+    }
+
+    /// `has_key`: there is a key that would have given access.
+    fn admit(&self, identity: Result<Identity, AuthError>, has_key: bool) -> Result<Identity, Problem> {
         let identity = identity.map_err(|error| match error.retry_after() {
+            Some(_) if has_key && matches!(error, AuthError::Unconfigured(_)) => {
+                Problem::Unauthorized("Send the key that the node printed at its start".to_owned())
+            }
             Some(after) => Problem::Unavailable(error.to_string(), after),
             None if matches!(
                 error,
@@ -112,7 +161,7 @@ impl Access {
             }
             None => Problem::Unauthorized(error.to_string()),
         })?;
-        if self.is_admin(&identity.claims) { Ok(()) } else { Err(Problem::Forbidden) }
+        if self.is_admin(&identity.claims) { Ok(identity) } else { Err(Problem::Forbidden) }
     }
 
     fn is_admin(&self, claims: &Value) -> bool {

@@ -6,17 +6,18 @@ use std::{
 use actix_web::{App, http::header::HeaderMap, test};
 use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
+use tokio::sync::watch;
 
 use super::*;
 use crate::{
     auth::{MemoryCache, jwt},
-    cluster::{EmitOrder, Listening, NodeStats, Responder, SocketRooms},
+    cluster::{EmitOrder, Listening, NodeOverview, NodeStats, Responder, SocketRooms},
     config::{Auth, Secret},
     event::{GroupChange, GroupOrderResult, Value},
     http::publish::{PublishAccess, PublishGate},
     layer::memory::MemoryLayer,
     presence::{GracePeriods, NodePresence, PresenceMember},
-    telemetry::Metrics,
+    telemetry::{Metrics, history::Sample},
 };
 
 /// Answers like a node, and records the questions.
@@ -42,6 +43,7 @@ impl Responder for Answering {
                     rooms: vec!["user_7".into(), "ticket_1".into()],
                     events: 40,
                 }),
+                (None, Query::Overview(samples)) => Answer::Overview(Box::new(overview(samples))),
                 (None, Query::UserRooms(_)) => Answer::Rooms(vec![
                     SocketRooms { socket: "a".into(), namespace: "/".into(), rooms: vec!["user_7".into()] },
                     SocketRooms {
@@ -56,6 +58,19 @@ impl Responder for Answering {
                 }
             }
         })
+    }
+}
+
+fn overview(samples: usize) -> NodeOverview {
+    let sample = |step: u64| Sample { at: 1_000 + 5 * step, events: step, connections: 3, ..Sample::default() };
+    NodeOverview {
+        stats: NodeStats { connections: 3, users: 2, rooms: vec!["ticket_1".into()], events: 40 },
+        name: "node1".into(),
+        version: "0.1.0".into(),
+        ready: false,
+        reason: Some("the node is stopping".into()),
+        samples: (1..=samples.min(20) as u64).map(sample).collect(),
+        ..NodeOverview::default()
     }
 }
 
@@ -80,11 +95,13 @@ struct Desk {
     config: Config,
     responder: Arc<Answering>,
     draining: Draining,
+    /// The key that the node has printed.
+    printed: Option<&'static str>,
 }
 
 impl Desk {
     fn new() -> Self {
-        Self { config: config(), responder: Arc::default(), draining: Draining::default() }
+        Self { config: config(), responder: Arc::default(), draining: Draining::default(), printed: None }
     }
 
     fn answering(instead: Answer) -> Self {
@@ -107,11 +124,16 @@ impl Desk {
             assert!(presence.enter(&member, &Value::Null).await.is_some());
         }
         let admin = Admin::new(&self.config, authenticator, cluster, Arc::new(presence));
-        let layer = MemoryLayer::new(metrics);
+        let layer = MemoryLayer::new(metrics.clone());
         let app = App::new()
             .app_data(web::Data::new(Registry::new(Arc::new(layer))))
             .app_data(web::Data::new(self.draining.clone()))
-            .app_data(web::Data::new(PublishGate::from_pointee(PublishAccess::Off)))
+            .app_data(web::Data::new(watch::channel(None::<Duration>).1))
+            .app_data(web::Data::new(metrics.clone()))
+            .app_data(web::Data::new(PublishGate::from_pointee(match self.printed {
+                Some(key) => PublishAccess::Printed(Secret::new(key)),
+                None => PublishAccess::Off,
+            })))
             .configure(|service| configure(service, &admin));
         let app = test::init_service(app).await;
         let answer = test::call_service(&app, request.to_request()).await;
@@ -176,6 +198,71 @@ async fn stats_are_those_of_the_cluster() {
                 {"address": "127.0.0.1:8000", "connections": 3, "users": 2, "rooms": 2, "events": 40},
             ],
         })
+    );
+}
+
+#[actix_web::test]
+async fn stats_of_some_minutes_have_the_history_and_every_node_in_detail() {
+    let desk = Desk::new();
+    let (status, body) = desk.get("/api/websocket/stats/?minutes=1").await;
+    assert_eq!((status, &body["message"], &body["silent"]), (200, &json!("Statistics of the cluster"), &json!([])));
+    assert_eq!(desk.responder.asked.lock().unwrap().as_slice(), [Query::Overview(12)]);
+    let node = &body["data"]["perNode"][0];
+    assert_eq!((&node["name"], &node["version"], &node["ready"]), (&json!("node1"), &json!("0.1.0"), &json!(false)));
+    assert_eq!((&node["reason"], &node["address"]), (&json!("the node is stopping"), &json!("127.0.0.1:8000")));
+    let history = &body["data"]["history"];
+    assert_eq!((&history["end"], history["events"].as_array().unwrap().len()), (&json!(1060), 12));
+    assert_eq!(history["events"], json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]));
+    for value in ["0", "16", "x", ""] {
+        let (status, body) = desk.get(&format!("/api/websocket/stats?minutes={value}")).await;
+        assert_eq!((status, &body["field"]), (400, &json!("minutes")), "{value:?}: {body}");
+    }
+}
+
+#[actix_web::test]
+async fn a_node_that_does_not_know_the_question_is_named_in_silent_and_a_cluster_of_such_is_503() {
+    let desk = Desk::answering(Answer::Failed("invalid question: unknown variant `overview`".into()));
+    let (status, body) = desk.get("/api/websocket/stats?minutes=15").await;
+    assert_eq!((status, &body["message"]), (503, &json!("No node answered in time")));
+    let asked = desk.responder.asked.lock().unwrap().clone();
+    assert_eq!(asked, [Query::Overview(180), Query::Stats], "the figures that every release knows are asked for, too");
+}
+
+#[actix_web::test]
+async fn the_key_that_a_node_has_printed_opens_the_admin_api() {
+    let desk = Desk { printed: Some("printed"), ..Desk::new() };
+    let with = |method: &str, path: &str, key: &str| {
+        let request = test::TestRequest::with_uri(path).method(method.parse().unwrap());
+        request.insert_header((header::AUTHORIZATION, format!("Bearer {key}"))).set_payload(r#"{"event": "x"}"#)
+    };
+    for (method, path) in [
+        ("GET", "/api/websocket/stats"),
+        ("GET", "/api/websocket/stats?minutes=1"),
+        ("GET", "/api/websocket/user/7/rooms"),
+        ("POST", "/api/websocket/emit/7"),
+        ("POST", "/api/websocket/emit/room/x"),
+    ] {
+        assert_eq!(desk.call(with(method, path, "printed")).await.0, 200, "{method} {path}");
+        for key in ["", "other"] {
+            assert_eq!(desk.call(with(method, path, key)).await.0, 401, "{method} {path} {key:?}");
+        }
+        let foreign = with(method, path, "printed").insert_header(("sec-fetch-site", "cross-site"));
+        assert_eq!(desk.call(foreign).await.0, 403, "{method} {path}");
+    }
+    let (status, ..) =
+        desk.call(with("POST", "/api/websocket/disconnect", "printed").set_payload(r#"{"user": 7}"#)).await;
+    assert_eq!(status, 200);
+    assert_eq!(desk.get("/api/websocket/stats").await.0, 200, "a token still does");
+}
+
+#[actix_web::test]
+async fn a_live_stream_is_a_websocket() {
+    let request =
+        || test::TestRequest::get().uri("/api/websocket/live").insert_header((header::AUTHORIZATION, admin_token()));
+    let (status, headers, body) = Desk::new().call(request()).await;
+    assert_eq!(
+        (status, &body["status"], headers.get(header::UPGRADE).unwrap()),
+        (426, &json!("error"), &"websocket".parse().unwrap())
     );
 }
 

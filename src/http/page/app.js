@@ -4,6 +4,7 @@ import { Card } from "./card.js";
 import { FrameLog } from "./frames.js";
 import { PublishPanel } from "./publish.js";
 import { formatBytes, formatMillis, median, plural } from "./text.js";
+import { Views } from "./views.js";
 
 /** How many colours tell consumers apart. */
 const HUES = 6;
@@ -41,19 +42,25 @@ async function start() {
   const authorization = () => panel.authorization;
   node.consumers.forEach((consumer, index) => addCard(consumer, { node, authorization, hue: index % HUES }));
   panel.start(cards, node.publish);
-  takeKey();
-  addEventListener("hashchange", takeKey);
+  const views = new Views({ hasPrinted: node.printed, key: () => panel.key });
+  const arrive = () => {
+    takeKey();
+    views.show();
+  };
+  arrive();
+  addEventListener("hashchange", arrive);
   if (cards.length === 0) fail("This node serves no consumer: its configuration has no [[consumer]].");
   byId("try").disabled = cards.length === 0;
   showCounters();
 }
 
-/** The key in the address that the node printed, `/#key=…`: kept for this tab alone, and out of its history. */
+/** The key in the address that the node printed, `/#key=…` or `#operate&key=…`: kept for this tab alone, and out of its history. */
 function takeKey() {
-  const found = new URLSearchParams(location.hash.slice(1)).get("key");
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const found = asked.get("key");
   if (found) {
     sessionStorage.setItem(KEY, found);
-    history.replaceState(null, "", location.pathname + location.search);
+    history.replaceState(null, "", location.pathname + location.search + (asked.has("operate") ? "#operate" : ""));
   }
   panel.key = found ?? sessionStorage.getItem(KEY) ?? panel.key;
 }

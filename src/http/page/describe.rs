@@ -12,8 +12,9 @@ use crate::{
 
 /// The JSON of `GET /page/consumers`.
 pub(super) fn describe(config: &Config, embedded: bool, publish: &PublishAccess, tokens: &[AuthMethod]) -> Json {
+    let printed = matches!(publish, PublishAccess::Printed(_));
     let publish = match publish {
-        PublishAccess::Key(_) => "key",
+        PublishAccess::Key(_) | PublishAccess::Printed(_) => "key",
         PublishAccess::Off => "off",
     };
     // Engine.IO without Socket.IO has no namespaces and no events, so the page could show nothing.
@@ -22,6 +23,7 @@ pub(super) fn describe(config: &Config, embedded: bool, publish: &PublishAccess,
         "version": env!("CARGO_PKG_VERSION"),
         "layer": if embedded { "embedded" } else { "redis" },
         "publish": publish,
+        "printed": printed,
         "tokens": tokens,
         "transports": config.socketio.transports,
         "consumers": shown.map(|consumer| describe_consumer(config, consumer)).collect::<Vec<_>>(),

@@ -10,6 +10,10 @@ use actix_web::{
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::{
+    event::GapReason,
+    telemetry::{DropReason, label},
+};
 
 const CONFIG: &str = r#"
 [auth]
@@ -109,10 +113,12 @@ async fn the_page_refers_only_to_files_that_are_served() {
         }
     }
     for (path, _, content) in ASSETS {
-        for (at, _) in content.match_indices("from \"./") {
-            let rest = &content[at + 8..];
-            let import = format!("/page/{}", &rest[..rest.find('"').unwrap()]);
-            assert!(ASSETS.iter().any(|(served, ..)| *served == import), "{path} imports {import}");
+        for start in ["from \".", "import(\"."] {
+            for (at, _) in content.match_indices(start) {
+                let rest = &content[at + start.len() - 1..];
+                let import = resolved(path, &rest[..rest.find('"').unwrap()]);
+                assert!(ASSETS.iter().any(|(served, ..)| *served == import), "{path} imports {import}");
+            }
         }
         if path == CLIENT {
             assert!(content.starts_with("/*!\n * Socket.IO v4.8.4\n"), "as published, with its licence");
@@ -122,6 +128,36 @@ async fn the_page_refers_only_to_files_that_are_served() {
         assert!(!content.contains("innerHTML"), "{path}: frames are foreign text, never markup");
     }
     assert!(!html.contains("<script>") && !html.contains("style=") && !html.contains("onclick"), "inline code");
+}
+
+/// The path that an import in a script of this path names.
+fn resolved(path: &str, import: &str) -> String {
+    let folder = |path: &str| path.rsplit_once('/').unwrap().0.to_owned();
+    match import.strip_prefix("../") {
+        Some(rest) => format!("{}/{rest}", folder(&folder(path))),
+        None => format!("{}/{}", folder(path), import.strip_prefix("./").unwrap()),
+    }
+}
+
+#[actix_web::test]
+async fn the_operators_view_has_words_for_every_reason_and_outcome() {
+    let words = include_str!("operate/words.js");
+    let of = |list: &str| {
+        let start = words.find(&format!("export const {list} = {{")).unwrap();
+        &words[start..start + words[start..].find("\n};").unwrap()]
+    };
+    let drops: Vec<&str> = DropReason::ALL.iter().map(|reason| reason.label()).collect();
+    let gaps: Vec<&str> = GapReason::ALL.iter().map(|reason| reason.label()).collect();
+    let lists =
+        [("DROPS", &*drops), ("GAPS", &gaps), ("BRIDGE", label::BRIDGE_OUTCOMES), ("BACKEND", label::BACKEND_CALLS)];
+    for (list, labels) in lists {
+        for label in labels {
+            let is_named =
+                [format!("\n  {label}: ["), format!("\n  \"{label}\": [")].iter().any(|key| of(list).contains(key));
+            assert!(is_named, "{list} has no words for {label}");
+        }
+        assert_eq!(of(list).matches("\n  ").count(), labels.len(), "{list} has words for what is not there");
+    }
 }
 
 #[actix_web::test]
@@ -201,6 +237,17 @@ async fn with_redis_publishing_is_off_or_needs_the_key() {
         let request = test::TestRequest::get().uri("/page/consumers");
         let page = body(ask(PageData::new(&config(), false, &access, None), request).await).await;
         assert_eq!((&page["layer"], &page["publish"]), (&json!("redis"), &json!(expected)));
+        assert!(!page.to_string().contains("the-key-itself"));
+    }
+}
+
+#[actix_web::test]
+async fn the_page_says_whether_the_node_printed_a_key_and_not_which() {
+    let printed = PublishAccess::Printed(crate::config::Secret::new("the-key-itself"));
+    for (access, expected) in [(printed, true), (key(), false), (PublishAccess::Off, false)] {
+        let request = test::TestRequest::get().uri("/page/consumers");
+        let page = body(ask(PageData::new(&config(), true, &access, None), request).await).await;
+        assert_eq!(page["printed"], expected);
         assert!(!page.to_string().contains("the-key-itself"));
     }
 }

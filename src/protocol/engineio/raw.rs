@@ -21,7 +21,7 @@ use crate::{
         refusal::Refusal,
         session::{Outlet, Session},
     },
-    socket::{Connection, close::CloseCode},
+    socket::{About, Connection, close::CloseCode},
 };
 
 /// Sends a consumer's messages; their payloads are Engine.IO packets already.
@@ -97,6 +97,10 @@ impl MessageHandler for RawSession {
 
     fn is_settled(&self) -> bool {
         true
+    }
+
+    fn about(&self) -> About {
+        self.session.about()
     }
 
     fn lost(&self) {

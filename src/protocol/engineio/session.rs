@@ -17,7 +17,7 @@ use crate::{
         Text,
         engine::{self, EnginePacket},
     },
-    socket::{Connection, ConnectionHandler, EncodedMessage, close::CloseCode},
+    socket::{About, Connection, ConnectionHandler, EncodedMessage, close::CloseCode},
 };
 
 /// The protocol above a session.
@@ -40,6 +40,11 @@ pub trait MessageHandler {
     fn regroup(&self, order: Arc<ReceivedOrder>) -> LocalBoxFuture<'static, GroupOrderResult> {
         drop(order);
         Box::pin(ready(GroupOrderResult::default()))
+    }
+
+    /// Whose session it is.
+    fn about(&self) -> About {
+        About::default()
     }
 
     /// Work waits for the member with this id.
@@ -282,6 +287,10 @@ impl EngineSession {
 }
 
 impl ConnectionHandler for EngineSession {
+    fn about(&self) -> About {
+        self.handler.about()
+    }
+
     fn received(self: Rc<Self>, _connection: &Rc<Connection>, message: Incoming<'_>) {
         let session = self;
         if !session.is_alive(Instant::now()) {

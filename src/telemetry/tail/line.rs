@@ -152,6 +152,23 @@ impl TailEvent {
         Self::Dropped { reason: reason.label(), count, consumer: consumer.map(Arc::from), detail: detail.to_string() }
     }
 
+    /// The consumer, if it is known.
+    pub(super) fn consumer(&self) -> Option<&str> {
+        match self {
+            Self::Mapped { consumer, .. } | Self::Delivered { consumer, .. } | Self::Calls { consumer, .. } => {
+                Some(consumer)
+            }
+            Self::Dropped { consumer, .. } => consumer.as_deref(),
+            Self::Call(call) => Some(&call.consumer),
+            Self::Event { .. } | Self::Direct { .. } | Self::Gap { .. } | Self::Missed { .. } => None,
+        }
+    }
+
+    /// Whether something was lost, or may have been.
+    pub(super) const fn is_loss(&self) -> bool {
+        matches!(self, Self::Dropped { .. } | Self::Gap { .. } | Self::Missed { .. })
+    }
+
     /// The body of an event, which only some watchers see.
     pub(super) fn payload(&mut self) -> Option<&mut Option<Arc<str>>> {
         match self {

@@ -93,6 +93,30 @@ async fn a_watcher_of_a_connection_sees_its_calls_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_watcher_of_a_consumer_or_of_losses_sees_what_may_concern_it() {
+    let mapped = |consumer: &str| TailEvent::Mapped { consumer: consumer.into(), of: "t".to_owned(), frames: 1 };
+    let tail = Tail::default();
+    let of_room = TailFilter { consumers: set(&["room"]), ..TailFilter::default() };
+    let losses = TailFilter { losses: true, ..TailFilter::default() };
+    let both = TailFilter { losses: true, ..of_room.clone() };
+    let mut watchers = [of_room, losses, both].map(|filter| tail.watch(filter).unwrap());
+    tail.tell(["a"], || TailEvent::Event { source: "core", of: "t".to_owned(), bytes: 8, payload: None });
+    for consumer in ["room", "desk"] {
+        tail.tell(["a"], || mapped(consumer));
+        tail.tell(["a"], || TailEvent::dropped(DropReason::Mapping, 1, Some(consumer), &""));
+    }
+    tail.tell(None, || TailEvent::dropped(DropReason::Decode, 1, None, &""));
+    tail.tell(None, gap);
+    let mut seen = Vec::new();
+    for watcher in &mut watchers {
+        let mut text = watcher.next().await.unwrap();
+        watcher.rest(99, &mut text);
+        seen.push(kinds(&text).join(" "));
+    }
+    assert_eq!(seen, ["mapped dropped dropped gap", "dropped dropped dropped gap", "dropped dropped gap"]);
+}
+
+#[tokio::test]
 async fn payloads_are_sent_only_on_request() {
     let tail = Tail::default();
     let (mut plain, mut curious) = (tail.watch(TailFilter::default()).unwrap(), tail.watch(payloads()).unwrap());

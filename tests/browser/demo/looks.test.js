@@ -1,8 +1,7 @@
 // How the demonstration looks: light and dark, wide and narrow, for screen readers, and for the README.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -12,8 +11,10 @@ import { launch, overflowing } from "../support/live.js";
 import { reduced } from "../support/png.js";
 import { until } from "../support/until.js";
 
-/** With SCREENSHOTS=1 the pictures are the README's; otherwise they are thrown away. */
+/** With SCREENSHOTS=1 the pictures become those of the documents. */
 const kept = process.env.SCREENSHOTS === "1" && fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+/** Those that a document shows. */
+const SHOWN = ["visitors", "workshop"];
 /** The sum over a walk through all pages. */
 const MAX_SHIFT = 0.05;
 const WINDOWS = [
@@ -24,17 +25,14 @@ const WINDOWS = [
 describe("the look of the demonstration", () => {
   let system;
   let browser;
-  let pictures;
 
   before(async () => {
-    pictures = kept || (await mkdtemp(join(tmpdir(), "channelgate-demo-pictures-")));
     system = await System.start({ activity: true, speed: 3 });
     browser = await launch();
   });
   after(async () => {
     await browser?.close();
     await system?.stop();
-    if (pictures && !kept) await rm(pictures, { recursive: true });
   });
 
   for (const { width, height, ...window } of WINDOWS) {
@@ -48,7 +46,7 @@ describe("the look of the demonstration", () => {
           await until("something happens", async () => (await demo.came(route)) > before, 60_000);
           await demo.page.mouse.move(0, 0);
           const picture = await demo.page.screenshot();
-          await writeFile(join(pictures, `demo-${route}-${width}-${colorScheme}.png`), kept ? reduced(picture) : picture);
+          if (kept && SHOWN.includes(route)) await writeFile(join(kept, `demo-${route}-${width}-${colorScheme}.png`), reduced(picture));
           assert.deepEqual(await overflowing(demo.page), [], route);
           assert.deepEqual(await demo.violations(), [], route);
           const { sum, shifts } = await demo.shifts();

@@ -90,10 +90,17 @@ export class Gate {
     return this.#log;
   }
 
+  /** Stops the process where it stands (SIGSTOP), or lets it go on (SIGCONT). */
+  signal(name) {
+    this.#child.kill(name);
+  }
+
   /** Ends the node as an operator would, and waits for it; by force after 30 s. */
   async stop() {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return child?.ended;
+    // A process that stands still would not hear the other one.
+    child.kill("SIGCONT");
     child.kill("SIGTERM");
     const force = setTimeout(() => child.kill("SIGKILL"), 30_000);
     const how = await child.ended;
@@ -140,9 +147,9 @@ export class Gate {
     return (await response.json()).ws_token;
   }
 
-  /** An access token, minted on the command line. */
-  accessToken(userId) {
-    const minted = spawnSync(binary(), ["token", "--user", String(userId)], { env: this.#variables, encoding: "utf8" });
+  /** An access token, minted on the command line; `more` are further arguments of `channelgate token`. */
+  accessToken(userId, ...more) {
+    const minted = spawnSync(binary(), ["token", "--user", String(userId), ...more], { env: this.#variables, encoding: "utf8" });
     if (minted.status !== 0) throw new Error(`channelgate token: ${minted.stderr}`);
     return minted.stdout.trim();
   }

@@ -47,11 +47,16 @@ export class Live {
     const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
-    const live = new Live(context, page);
+    const live = new this(context, page);
     await watchProblems(page, live.problems);
     await page.goto(url);
-    await live.test("consumer").first().waitFor();
+    await live.ready();
     return live;
+  }
+
+  /** Resolves when the page is filled. */
+  ready() {
+    return this.test("consumer").first().waitFor();
   }
 
   close() {

@@ -1,0 +1,306 @@
+// The operator's view of a cluster: two nodes, a Redis, real clients, a real Chromium.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join as path } from "node:path";
+import { after, afterEach, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { Gate } from "../support/gate.js";
+import { launch } from "../support/live.js";
+import { Clients, idle, Operator } from "../support/operate.js";
+import { reduced } from "../support/png.js";
+import { startRedis } from "../support/redis.js";
+import { traffic } from "../support/traffic.js";
+import { until } from "../support/until.js";
+
+const ENVIRONMENT = {
+  CHANNELGATE_CONFIG: fileURLToPath(new URL("../fixtures/operate.toml", import.meta.url)),
+  CHANNELGATE_API_KEY: "the-key-of-the-cluster",
+  DJANGO_SECRET_KEY: "a-secret-of-django-that-is-long-enough-for-hs256",
+  // A node that stands still is alive for three heartbeats: long enough to be seen silent on a busy machine.
+  CHANNELGATE__CLUSTER__HEARTBEAT: "20s",
+  // Room for a client that reads nothing.
+  CHANNELGATE__SOCKET__OUTBOX: "67108864",
+};
+
+/** With SCREENSHOTS=1 the photographs are those of the documents, after a quarter of an hour of traffic; otherwise they are thrown away. */
+const kept = process.env.SCREENSHOTS === "1" && fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+
+describe("the operator's view of a cluster", () => {
+  let photographs;
+  let redis;
+  let nodes = [];
+  let browser;
+  let operator;
+  let admin;
+  /** Another one, whose token ends soon. */
+  let brief;
+  const clients = [];
+
+  before(async () => {
+    photographs = kept || (await mkdtemp(path(tmpdir(), "channelgate-page-")));
+    redis = await startRedis();
+    const start = (name) => Gate.start({ environment: { ...ENVIRONMENT, REDIS_URL: redis.url, CHANNELGATE__CLUSTER__NAME: name } });
+    nodes = await Promise.all(["node1", "node2"].map(start));
+    browser = await launch();
+    admin = nodes[0].accessToken(1, "--claim", "role=admin", "--lifetime", "1h");
+    operator = await Operator.open(browser, nodes[0]);
+  });
+  after(async () => {
+    await browser?.close();
+    await Promise.all(nodes.map((node) => node.stop()));
+    await redis?.stop();
+    if (photographs && !kept) await rm(photographs, { recursive: true });
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((page) => page.close()));
+    assert.deepEqual(operator.problems, [], "the browser complained");
+    assert.deepEqual(brief?.problems ?? [], [], "the browser complained");
+  });
+
+  /** A page with clients of a node: `order` of them wait for this order as this user. */
+  async function join(node, user, order, count = 1) {
+    const page = await Clients.open(browser, node);
+    clients.push(page);
+    if (order) await page.plain(`/ws/orders/${order}/?token=${node.accessToken(user)}`, count);
+    return page;
+  }
+
+  it("leads in with the token of an admin only, and says why not", async () => {
+    assert.match(await operator.text("op-signin"), /api\.admin_roles.*channelgate token/s);
+    await operator.signIn("not.a.token");
+    await operator.says("op-signin-error", /^The node refused this token or key: .+/);
+    await operator.signIn(nodes[0].accessToken(7));
+    await operator.says("op-signin-error", /Admin access required/);
+    await operator.signIn(ENVIRONMENT.CHANNELGATE_API_KEY);
+    await operator.says("op-signin-error", /^The node refused this token or key: (?!Admin)/);
+    await operator.enter(`Bearer ${admin}`);
+    await operator.says("op-stream", /^Live/);
+    await operator.page.reload();
+    await operator.test("op-board").waitFor();
+    assert.equal(await operator.page.evaluate(() => Object.keys(localStorage).length + document.cookie.length), 0, "kept for the tab alone");
+    await operator.test("op-signout").click();
+    await operator.test("op-signin").waitFor();
+    await operator.page.reload();
+    await operator.test("op-signin").waitFor();
+    await operator.enter(admin);
+    brief = await Operator.open(browser, nodes[0]);
+    await brief.enter(nodes[0].accessToken(1, "--claim", "role=admin", "--lifetime", "10s"));
+  });
+
+  it("shows the nodes, and figures that rise after real publishes on both", async () => {
+    for (const name of ["node1", "node2"]) await operator.rowSays("op-node-table", name, /\d+\.\d+\.\d+ · up .*ready/);
+    assert.equal(await operator.text("op-nodes"), "2");
+    const first = await join(nodes[0], 7, 5, 3);
+    const second = await join(nodes[1], 8, 5, 2);
+    await nodes[0].publish("order_5", Array.from({ length: 20 }, (_, n) => ({ type: "order.status", n })));
+    await until("all clients have all", async () => [...(await first.all()), ...(await second.all())].every(({ got }) => got.length === 20));
+    await operator.says("op-connections", /^5$/);
+    await operator.rowSays("op-consumers-table", "orders websocket", /WebSocket.*5$/);
+    await operator.rowSays("op-rooms-table", "order_5", /5$/);
+    await operator.test("op-chart-deliveries-table").click();
+    await until("the table of deliveries shows them", async () => {
+      const cells = await operator.test("op-chart-deliveries").locator("tbody td").allTextContents();
+      return cells.some((text) => Number(text) > 0);
+    });
+    const plot = operator.test("op-chart-deliveries-plot");
+    await plot.focus();
+    // 100 frames in at most two steps of 5 s.
+    await until("the rate at a time is said", async () => {
+      for (const key of ["End", ...Array.from({ length: 12 }, () => "ArrowLeft")]) {
+        await operator.page.keyboard.press(key);
+        const [, rate] = /: ([\d.]+) per second/.exec(await plot.getAttribute("aria-valuetext")) ?? [];
+        if (Number(rate) >= 10) return true;
+      }
+      return false;
+    });
+    assert.match(await operator.text("op-chart-events-time"), /^\d\d:\d\d:\d\d$/, "all charts show the same time");
+  });
+
+  it("shows a drop in the tail with its reason in words, and counts it", async () => {
+    await join(nodes[1], 7, 6);
+    assert.match(await operator.text("op-tail-empty"), /No drop and no gap so far/);
+    await until("the drop is there", async () => {
+      await nodes[0].publish("order_6", { type: "order.unknown" });
+      return (await operator.test("op-record").count()) > 0;
+    });
+    const text = await operator.record(/no_handler/);
+    assert.match(text, /node2dropped.*order_6.*no_handler.*at orders: No on_event of the consumer handles events of this type\..*Add a handler/);
+    const loss = operator.page.locator("[data-testid=op-losses] [data-label=no_handler]");
+    await until("the loss is counted", async () => (await loss.count()) === 1 && /No on_event/.test(await loss.textContent()));
+    await operator.says("op-chart-drops", /no_handler [1-9]/);
+  });
+
+  it("filters, pauses and clears the tail", async () => {
+    await join(nodes[0], 7, 6);
+    await join(nodes[1], 7, 7);
+    const foreign = new Set();
+    const records = () => operator.page.locator("[data-testid=op-record]:visible").allTextContents();
+    await operator.test("op-tail-drops").uncheck();
+    await operator.test("op-tail-group").fill("order_7");
+    await until("deliveries of the group", async () => {
+      for (const id of [6, 7]) await nodes[0].publish(`order_${id}`, { type: "order.status" });
+      const shown = await records();
+      for (const text of shown) if (!text.includes("order_7")) foreign.add(text);
+      return shown.filter((text) => /node2delivered.*order_7.*to 1 member of orders/.test(text)).length > 2;
+    });
+    assert.deepEqual([...foreign], [], "of this group alone");
+    // The list is bounded, and was it full, it would not grow.
+    await operator.test("op-tail-clear").click();
+    await operator.test("op-tail-pause").click();
+    const shown = await operator.test("op-record").count();
+    await nodes[0].publish("order_7", { type: "order.status" });
+    await operator.says("op-tail-pause", /Resume \(\d+ new\)/);
+    assert.equal(await operator.test("op-record").count(), shown);
+    await operator.test("op-tail-pause").click();
+    await until("they are shown", async () => (await operator.test("op-record").count()) > shown);
+    await operator.test("op-tail-clear").click();
+    await operator.test("op-tail-group").fill("");
+    await operator.test("op-tail-consumer").selectOption("orders");
+    await until("the other group, of this consumer", async () => {
+      await nodes[0].publish("order_6", { type: "order.status" });
+      const now = await records();
+      for (const text of now) if (!/orders/.test(text)) foreign.add(text);
+      return now.some((text) => /delivered.*order_6/.test(text));
+    });
+    assert.deepEqual([...foreign], [], "of this consumer alone");
+  });
+
+  it("finds a user on both nodes, names how many end, and ends real clients", async () => {
+    const here = await join(nodes[0], 7, 6);
+    const there = await join(nodes[1]);
+    for (const user of [7, 7, 8]) await there.socketIo(nodes[1].accessToken(user));
+    await here.socketIo(nodes[0].accessToken(7));
+    await operator.test("op-user").fill("7");
+    await operator.test("op-user-find").click();
+    await operator.says("op-user-status", /User 7: 3 Socket\.IO connections in 1 room\. Plain WebSockets are not listed/);
+    await operator.test("op-disconnect-one").first().click();
+    assert.match(await operator.text("op-confirm-text"), /This ends 1 connection of user 7\. It is in 1 room\./);
+    await operator.test("op-confirm-no").click();
+    await operator.test("op-disconnect-one").first().click();
+    await operator.test("op-confirm-yes").click();
+    await operator.says("op-user-status", /^1 connection disconnected\. User 7: 2 Socket\.IO connections/);
+    await operator.test("op-disconnect-all").click();
+    assert.match(await operator.text("op-confirm-text"), /the 2 Socket\.IO connections of user 7 and all plain WebSockets of this user/);
+    await operator.test("op-confirm-reason").fill("a test");
+    await operator.test("op-confirm-yes").click();
+    await operator.says("op-user-status", /^3 connections disconnected\. User 7 has no Socket\.IO connection/);
+    const ended = await until("all of them have ended", async () => {
+      const all = [...(await here.all()), ...(await there.all()).slice(0, 2)].map(({ close }) => close);
+      return all.every(Boolean) && all;
+    });
+    assert.deepEqual(ended[0], { code: 4403, reason: "a test" }, "the plain one reads the reason");
+    assert.equal((await there.all())[2].close, null, "the other user stays");
+  });
+
+  it("sends a test message to a real Socket.IO client on the other node", async () => {
+    const page = await join(nodes[1]);
+    await page.socketIo(nodes[1].accessToken(12));
+    await operator.test("op-user").fill("12");
+    await operator.test("op-user-find").click();
+    await operator.says("op-user-status", /User 12: 1 Socket\.IO connection/);
+    await operator.test("op-user-emit").click();
+    assert.equal(await operator.test("op-emit-name").inputValue(), "12");
+    await operator.test("op-emit-event").fill("notice");
+    await operator.test("op-emit-data").fill("{");
+    await operator.test("op-emit-send").click();
+    assert.ok((await operator.text("op-emit-error")).length > 5, "data that is not JSON is not sent");
+    await operator.test("op-emit-data").fill('{"text": "hello"}');
+    await operator.test("op-emit-send").click();
+    await operator.says("op-emit-answer", /^Event sent to 1 connection\.$/);
+    await until("the client has it", async () => JSON.stringify((await page.all())[0].got) === '[["notice",{"text":"hello"}]]');
+    await operator.test("op-emit-to").selectOption("room");
+    await operator.test("op-emit-name").fill("nobody");
+    await operator.test("op-emit-send").click();
+    await operator.says("op-emit-answer", /^Event sent to 0 connections\.$/);
+  });
+
+  it("names a slow client, what waits for it, and ends it", async () => {
+    const slow = await idle(nodes[1].port, `/ws/orders/9/?token=${nodes[1].accessToken(21)}`);
+    try {
+      const event = { type: "order.status", text: "x".repeat(100_000) };
+      // More than the kernel holds of it.
+      for (let round = 0; round < 24; round += 1) await nodes[1].publish("order_9", Array.from({ length: 5 }, () => event));
+      const row = operator.page.locator("[data-testid=op-slow-table] tbody tr");
+      await until("it is there", async () => /user 21.*orders · node2.*MiB/.test(await row.first().textContent({ timeout: 100 })));
+      await row.getByTestId("op-slow-disconnect").click();
+      await operator.test("op-confirm-yes").click();
+      await operator.says("op-user-status", /^1 connection disconnected/);
+    } finally {
+      slow.destroy();
+    }
+  });
+
+  it("names a node that is alive and does not answer, and shows it again when it does", async () => {
+    await operator.rowSays("op-node-table", "node2", /ready/);
+    nodes[1].signal("SIGSTOP");
+    try {
+      await operator.says("op-silent", /node2 is alive and did not answer in time\. Its figures are missing/, 40_000);
+      await operator.rowSays("op-node-table", "node2", /silent/);
+      assert.equal(await operator.text("op-nodes"), "1 of 2");
+    } finally {
+      nodes[1].signal("SIGCONT");
+    }
+    await operator.rowSays("op-node-table", "node2", /ready/, 40_000);
+    assert.ok(await operator.test("op-silent").isHidden());
+  });
+
+  it("shows a lost subscription as a gap, on the charts and in words", async () => {
+    await redis.send("CLIENT KILL TYPE pubsub");
+    await operator.record(/gap.*reconnected: The subscription in Redis was lost/);
+    const gap = operator.page.locator("[data-testid=op-losses] [data-kind=gap][data-label=reconnected]");
+    await until("the gap is counted", async () => (await gap.count()) === 1);
+    for (const chart of ["events", "deliveries", "connections", "drops"]) {
+      assert.ok((await operator.test(`op-chart-${chart}`).locator(".picture .gap").count()) > 0, `${chart} has a mark`);
+    }
+    await operator.says("op-gaps", /^[1-9]/);
+  });
+
+  it("is photographed in light and dark, at 1280 and 390 px, small enough for the documents", async () => {
+    if (kept) await traffic(nodes, redis, browser, 13 * 60);
+    for (const node of nodes) await join(node, 7, 12, 3);
+    // They take their time, and a run that keeps none shows with one that it can.
+    const sizes = [{ width: 1280, height: 1240, scale: 1.5 }, { width: 390, height: 1500, scale: 2 }];
+    for (const { width, height, scale } of kept ? sizes : sizes.slice(1)) {
+      const picture = await Operator.open(browser, nodes[0], { viewport: { width, height }, deviceScaleFactor: scale, reducedMotion: "reduce" });
+      await picture.enter(admin);
+      await picture.test("op-tail-drops").uncheck();
+      await until("the tail has records", async () => {
+        await nodes[1].publish("order_12", [{ type: "order.status" }, { type: "order.unknown" }]);
+        return (await picture.test("op-record").count()) > 12;
+      });
+      await until("the connections are counted", async () => Number(await picture.text("op-connections")) >= 6);
+      await picture.page.evaluate(() => {
+        document.activeElement.blur();
+        scrollTo(0, 0);
+      });
+      await picture.page.mouse.move(0, 0);
+      for (const colorScheme of kept ? ["light", "dark"] : ["dark"]) {
+        await picture.page.emulateMedia({ colorScheme });
+        const png = reduced(await picture.page.screenshot());
+        await writeFile(path(photographs, `operate-${width}-${colorScheme}.png`), png);
+        assert.ok(png.length < 250_000, `${png.length} bytes`);
+      }
+      await picture.close();
+      assert.deepEqual(picture.problems, [], "the browser complained");
+    }
+  });
+
+  it("leads back to the sign-in when the token has ended", async () => {
+    await brief.says("op-signin-error", /expired/);
+    assert.ok(await brief.test("op-board").isHidden());
+    await brief.close();
+  });
+
+  it("reconnects by itself when its node is restarted, and says so", async () => {
+    await nodes[0].stop();
+    await operator.says("op-stream-notice", /The stream of the node is lost .* it reconnects by itself\. The figures are those of/);
+    await nodes[0].start();
+    await operator.says("op-stream", /^Live/, 40_000);
+    await until("the notice is gone", () => operator.test("op-stream-notice").isHidden());
+    // What Chromium writes while the port is closed.
+    operator.problems = operator.problems.filter((problem) => !/WebSocket connection to .* failed/.test(problem));
+  });
+});

@@ -1,0 +1,73 @@
+"""What operators ask a cluster: its figures with their history, and the live stream."""
+
+import json
+
+from .client import Client
+from .http import Http
+
+STATS = "/api/websocket/stats"
+LIVE = "/api/websocket/live"
+
+#: A consumer with a group, and one event that it knows.
+ROOM = """
+[[consumer]]
+name = "room"
+path = "/room/<str:name>/"
+auth = ["anonymous"]
+groups = ["room_{{ route.name }}"]
+on_event.note.send = "event.text"
+"""
+#: Two of them.
+ROOMS = ROOM + ROOM.replace("room", "desk")
+
+
+async def stats(port: int, token: str, minutes: int | str | None = 1, status: int = 200) -> dict:
+    """The whole answer of a node."""
+    query = "" if minutes is None else f"?minutes={minutes}"
+    reply = await Http(port).get(STATS + query, token=token)
+    assert reply.status == status, reply
+    return reply.json()
+
+
+def total(values: list[int | None]) -> int:
+    """The sum of a series."""
+    return sum(value or 0 for value in values)
+
+
+class Live:
+    """A live stream of a node."""
+
+    def __init__(self, client: Client):
+        self.client = client
+
+    @classmethod
+    async def open(cls, port: int, shown: str | None = None, **options) -> "Live":
+        """Opens a stream, and shows a token or a key if there is one."""
+        live = cls(await Client.open(port, LIVE, **options))
+        if shown is not None:
+            await live.client.send({"authorization": shown})
+        return live
+
+    def all(self, kind: str) -> list[dict]:
+        """The messages of a type so far."""
+        return [message for message in map(json.loads, self.client.frames) if message["type"] == kind]
+
+    def records(self, *kinds: str) -> list[dict]:
+        """The records of the tail so far, each with its node."""
+        records = [message["record"] | {"node": message["node"]} for message in self.all("tail")]
+        return [record for record in records if not kinds or record["kind"] in kinds]
+
+    async def wait(self, condition, what: str):
+        """Waits until `condition(self)` is true."""
+        return await self.client.wait(lambda _: condition(self), what)
+
+    async def first(self) -> dict:
+        """The figures with which a stream begins."""
+        return (await self.wait(lambda live: live.all("stats"), "the figures"))[0]["data"]
+
+    async def tail(self, **wanted) -> None:
+        """Asks for records; the node follows them soon."""
+        await self.client.send({"tail": wanted})
+
+    async def close(self) -> None:
+        await self.client.close()
