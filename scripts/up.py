@@ -173,9 +173,12 @@ def number_of_nodes(description: str) -> int:
 
 
 def stops() -> list[int]:
-    """The signals to end that have come so far."""
+    """The signals to end that have come so far; one is that the terminal was closed."""
     stopping: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # With `nohup` it outlives its terminal.
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue
         signal.signal(number, lambda received, _frame: stopping.append(received))
     return stopping
 

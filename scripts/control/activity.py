@@ -23,16 +23,16 @@ class Activity(stack.Part):
         super().__init__("activity", [], directory, self._is_ready, env)
         self.speed, self.paused = 1.0, False
         self._ids = itertools.count(1)
-        self._lock = threading.Lock()
+        self._lock, self._pacing = threading.Lock(), threading.Lock()
         self._orders: socket.socket | None = None
-        self._received = b""
+        self._received, self._has_begun = b"", False
 
     def start(self) -> "Activity":
         with self._lock:
             if self._orders is not None:
                 self._orders.close()
             self._orders, theirs = socket.socketpair()
-            self._received = b""
+            self._received, self._has_begun = b"", False
             self.fds = (theirs.fileno(),)
             pace = ["--speed", self.speed, *(["--paused"] if self.paused else [])]
             argv = [stack.PYTHON, stack.MANAGE, "demo_activity", "--prepare", "--orders", theirs.fileno(), *pace]
@@ -42,13 +42,16 @@ class Activity(stack.Part):
         return self
 
     def pace(self, speed: float, paused: bool) -> None:
-        self.order("pace", speed=speed, paused=paused)
-        self.speed, self.paused = speed, paused
+        with self._pacing:
+            self.order("pace", speed=speed, paused=paused)
+            self.speed, self.paused = speed, paused
 
     def order(self, do: str, **values) -> dict:
         """Sends an order and waits for its answer."""
         with self._lock:
             number = next(self._ids)
+            if self._orders is None:
+                raise Refused("the activity has not begun yet; try again")
             try:
                 self._orders.settimeout(ANSWER)
                 self._orders.sendall(json.dumps({"id": number, "do": do, **values}).encode() + b"\n")
@@ -62,7 +65,8 @@ class Activity(stack.Part):
     def _answer(self, number: int, end: float) -> dict:
         while time.monotonic() < end:
             line = self._line(end - time.monotonic())
-            # An answer for which nobody waited any more comes first.
+            # An answer for which nobody waited any more comes first, or that it is ready.
+            self._has_begun |= "ready" in line
             if line.get("id") == number:
                 return line
         raise TimeoutError
@@ -81,6 +85,7 @@ class Activity(stack.Part):
         """Its first line says so."""
         with self._lock:
             try:
-                return "ready" in self._line(0.001)
+                self._has_begun = self._has_begun or "ready" in self._line(0.001)
             except OSError:
                 return False
+            return self._has_begun

@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _read(self) -> dict:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
+        if not length.isdecimal() or len(length) > 9 or "Transfer-Encoding" in self.headers:
             raise Wrong(HTTPStatus.LENGTH_REQUIRED, "Content-Length is wanted")
         if int(length) > BODY:
             raise Wrong(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {BODY} bytes")
@@ -160,7 +160,11 @@ class Handler(BaseHTTPRequestHandler):
     def _burst(self) -> dict:
         begin = time.monotonic()
         done = self.server.activity.order("burst", number=BURST)
-        self.server.stream.fact(f"Django sent {done['sent']} events at once, in {time.monotonic() - begin:.1f} s.")
+        took = f"in {time.monotonic() - begin:.1f} s"
+        if done["sent"] < BURST:
+            self.server.stream.fact(f"Django sent {done['sent']} of {BURST} events {took}, then it lost Redis.")
+        else:
+            self.server.stream.fact(f"Django sent {BURST} events at once, {took}.")
         return done
 
     def _activity(self) -> dict:
@@ -175,12 +179,14 @@ class Handler(BaseHTTPRequestHandler):
         return self._pace()
 
     def _sent(self) -> None:
-        """Server-Sent Events: what Django sends from now on, or after Last-Event-ID."""
-        stream, last = self.server.stream, self.headers.get("Last-Event-ID", "")
+        """Server-Sent Events: what Django sends from now on, or after the event of Last-Event-ID, or of ?last=…"""
+        stream, query = self.server.stream, self.path.partition("?")[2]
+        last = self.headers.get("Last-Event-ID") or query.removeprefix("last=")
         place = stream.after_number(int(last)) if last.isdecimal() and len(last) < 20 else stream.now()
         self._head(HTTPStatus.OK, "text/event-stream")
-        nodes = json.dumps(self.server.supervisor.states())
-        self._write(f"retry: 1000\nevent: nodes\ndata: {nodes}\n\n")
+        now = {"run": stream.run, "nodes": self.server.supervisor.states(), "activity": self._pace()}
+        events = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in now.items())
+        self._write(f"retry: 1000\n{events}")
         while not stream.stopping.is_set():
             entries = stream.after(place, ALIVE)
             self._write("".join(map(frame, entries)) or ": alive\n\n")

@@ -32,6 +32,8 @@ class Entry:
 class Stream:
     def __init__(self, path: Path, stopping: threading.Event):
         self.path, self.stopping = path, stopping
+        #: Of this program: numbers of events begin anew with it.
+        self.run = time.time_ns() // 1000
         self._entries: collections.deque[Entry] = collections.deque(maxlen=KEPT)
         self._places = itertools.count(1)
         self._news = threading.Condition()
@@ -82,9 +84,10 @@ class Stream:
         file, rest = None, b""
         while not self.stopping.wait(LOOK):
             if file is None:
-                if not self.path.exists():
+                try:
+                    file = self.path.open("rb")
+                except FileNotFoundError:
                     continue
-                file = self.path.open("rb")
             # Asked before the read: what was renamed gets no further line after this.
             is_former = not self._is(file)
             while data := file.read(1 << 20):

@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 import { activityOf, nodesOf } from "../src/stream/control";
 import { sentOf } from "../src/stream/sent";
 
-const line = { n: 7, at: 1_000, group: "broadcast", system: "feed", message: { type: "send_event", event: "client_create", data: {} } };
+const line = { n: 7, at: 1_000, done: 1_004, group: "broadcast", system: "feed", message: { type: "send_event", event: "client_create", data: {} } };
 
 test("a line of each system, with the name that says most", () => {
-  expect(sentOf(line)).toEqual({ n: 7, at: 1_000, group: "broadcast", system: "visitors", event: "client_create", topic: null, message: line.message, error: null });
+  expect(sentOf(line)).toEqual({ n: 7, at: 1_000, done: 1_004, group: "broadcast", system: "visitors", event: "client_create", topic: null, message: line.message, error: null });
   const named = (system: string, message: object, more: object = {}) => sentOf({ ...line, ...more, system, message })?.event;
   expect(named("parking", { type: "send_notification", notification_type: "new_reservation" }, { topic: "new_reservation" })).toBe("new_reservation");
   expect(named("attendance", { type: "attendance_update" })).toBe("attendance_update");

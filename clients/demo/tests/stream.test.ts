@@ -38,7 +38,7 @@ function pass(ms: number): void {
 }
 
 const sent = (n: number, more: Partial<Sent> = {}): void =>
-  stream.sent({ n, at: Date.now(), system: "class", group: "session.1", event: "session-stats-update", topic: null, message: {}, error: null, ...more });
+  stream.sent({ n, at: Date.now(), system: "class", group: "session.1", event: "session-stats-update", topic: null, message: {}, error: null, done: Date.now(), ...more });
 const comes = (n: number): void => client.frame({ event: "session-stats-update", data: { demo: { n, at: Date.now() - 4 } } });
 const done = (what: string) => stream.broken({ begun: `${what} …`, what, atLeast: 1_000, done: Promise.resolve() });
 
@@ -110,8 +110,82 @@ test("a loss that nobody reports is a bad fact", async () => {
   done("Nothing happened.");
   await Promise.resolve();
   sent(2);
-  pass(8_000);
+  pass(13_000);
   expect(stream.line.get()).toMatchObject({ isBad: true, text: "Nothing happened. No connection was lost. Sent 1, shown 0, loaded anew 0, lost 1. Nobody reported it." });
+});
+
+test("what was lost or loaded anew before, and comes after all, is shown in the next fact, and nothing is below zero", async () => {
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  sent(2);
+  pass(11_000);
+  expect(stream.totals.get().total.lost).toBe(1);
+  done("Nothing happened.");
+  await Promise.resolve();
+  comes(2);
+  pass(4_000);
+  expect(stream.line.get()?.text).toMatch(/Sent 1, shown 1, loaded anew 0, lost 0\.$/);
+});
+
+test("an event that comes while the page stands still is not lost", () => {
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  pass(3_000);
+  sent(2);
+  vi.advanceTimersByTime(60_000);
+  stream.tick();
+  expect(stream.ledger.total().lost).toBe(0);
+  comes(2);
+  expect(stream.ledger.total()).toMatchObject({ sent: 2, shown: 2, lost: 0 });
+});
+
+test("what was sent after the last event that came may have been missed, however late the page has read that", async () => {
+  client.onMissed(() => undefined);
+  client.want("room", "1");
+  comes(1);
+  sent(1);
+  pass(3_000);
+  // The page stands still: it reads an event, and that the connection is lost, five seconds later.
+  const at = Date.now();
+  vi.advanceTimersByTime(5_000);
+  client.advance(5_000);
+  stream.tick();
+  client.frame({ event: "session-stats-update", data: { demo: { n: 2, at } } });
+  sent(2, { at, done: at });
+  sent(3, { at: at + 1_000, done: at + 1_000 });
+  client.drop();
+  client.open();
+  await vi.advanceTimersByTimeAsync(1_000);
+  pass(14_000);
+  await vi.advanceTimersByTimeAsync(300);
+  pass(300);
+  expect(stream.ledger.total()).toMatchObject({ sent: 3, shown: 2, loadedAnew: 1 });
+});
+
+test("numbers that begin anew with the demonstration are other events", () => {
+  client.want("room", "1");
+  for (const n of [1, 2, 3]) {
+    comes(n);
+    sent(n);
+  }
+  stream.restarted();
+  expect(stream.records.find("n2")).toBeNull();
+  comes(1);
+  sent(1);
+  sent(2);
+  pass(3_000);
+  sent(3);
+  pass(12_000);
+  expect(stream.ledger.total()).toMatchObject({ sent: 6, shown: 4 });
+});
+
+test("a break may find out that it did something else", async () => {
+  stream.broken({ begun: "x …", what: "Django sent 500.", atLeast: 0, done: Promise.resolve("Django sent 3 of 500.") });
+  await vi.advanceTimersByTimeAsync(1);
+  pass(3_000);
+  expect(stream.line.get()?.text).toMatch(/^Django sent 3 of 500\./);
 });
 
 test("a break that failed states no fact of its own", async () => {

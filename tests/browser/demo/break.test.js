@@ -40,6 +40,9 @@ describe("Break it", () => {
     await demo.isLive();
   }
 
+  /** An event that comes late, because a process stood still, is lost until it has come, and not longer. */
+  const nothingIsLost = () => until("nothing is lost", async () => (await demo.number("lost")) === 0);
+
   before(async () => {
     browser = await launch();
     await start();
@@ -76,7 +79,7 @@ describe("Break it", () => {
       // What is sent from now on is shown: the sum is right, and stays right.
       const shown = await demo.number("shown");
       await until("events are shown again", async () => (await demo.number("shown")) > shown + 3, 60_000);
-      assert.equal(await demo.number("lost"), 0, await demo.test("fact").textContent());
+      await nothingIsLost();
     });
   }
 
@@ -94,7 +97,7 @@ describe("Break it", () => {
       times.push(Math.round(performance.now() - began));
     } while (Math.min(...times) > LIVE && times.length < 3);
     assert.ok(Math.min(...times) <= LIVE, `${times} ms`);
-    assert.equal(await demo.number("lost"), 0);
+    await nothingIsLost();
   });
 
   it("shows red what nobody reported", async () => {

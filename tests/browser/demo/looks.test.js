@@ -59,12 +59,30 @@ describe("the look of the demonstration", () => {
   }
 
   it("fits the narrowest phone", async () => {
-    const demo = await Demo.open(browser, system, "visitors", { viewport: { width: 360, height: 640 } });
+    const demo = await Demo.open(browser, system, "visitors", { viewport: { width: 320, height: 640 } });
     await demo.isLive();
     for (const route of SYSTEMS) {
       await demo.goTo(route);
+      const before = await demo.came(route);
+      await until("something happens", async () => (await demo.came(route)) > before, 60_000);
       assert.deepEqual(await overflowing(demo.page), [], route);
     }
+    await demo.close();
+  });
+
+  it("shows the menu of Break it above the notifications of the workshop", async () => {
+    const demo = await Demo.open(browser, system, "workshop", { as: "tia" });
+    await demo.isLive();
+    await demo.test("break-it").click();
+    await demo.test("break-burst").waitFor();
+    await until("a notification is below the menu", () =>
+      demo.page.evaluate(() => {
+        const panel = document.querySelector(".popover-panel");
+        const boxes = [...document.querySelectorAll(".cg-toasts .cg-items > *")].map((toast) => toast.getBoundingClientRect());
+        const { left, right, top, bottom } = panel.getBoundingClientRect();
+        const places = boxes.map((box) => [box.left + box.width / 2, box.top + box.height / 2]).filter(([x, y]) => x > left && x < right && y > top && y < bottom);
+        return places.length > 0 && places.every(([x, y]) => panel.contains(document.elementFromPoint(x, y)));
+      }), 60_000);
     await demo.close();
   });
 

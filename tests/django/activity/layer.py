@@ -1,7 +1,8 @@
 """The core layer of channels_redis, which numbers events for the demonstration (`LAYER=numbered`).
 
 Each event of one of the five systems gets `demo: {n, at}`: a number, and the time in ms since 1970. The browser finds
-it where it finds the event's data. After the send, or its failure, the event becomes a line of `sent.jsonl`.
+it where it finds the event's data. After the send, or its failure, the event becomes a line of `sent.jsonl`, with the
+time of that as `done`: it went through Redis at some time between the two.
 """
 
 import contextlib
@@ -28,6 +29,11 @@ REPAIR_SHOP = frozenset(
 sent = SentLog(settings.RUN_DIR)
 #: Where events are collected instead of sent.
 _gathered: contextvars.ContextVar[list | None] = contextvars.ContextVar("gathered", default=None)
+
+
+def now() -> int:
+    """In ms since 1970."""
+    return int(time.time() * 1000)
 
 
 def system_of(group: str, event: dict) -> str | None:
@@ -72,7 +78,7 @@ class NumberedLayer(RedisChannelLayer):
 
     async def _send(self, system, group, message):
         # Files on this machine: they take microseconds.
-        demo = {"n": sent.take(), "at": int(time.time() * 1000)}
+        demo = {"n": sent.take(), "at": now()}
         message = numbered(system, message, demo)
         line = {**demo, "group": group, "system": system, "message": message}
         if system == "parking":
@@ -80,6 +86,6 @@ class NumberedLayer(RedisChannelLayer):
         try:
             await super().group_send(group, message)
         except BaseException as error:
-            sent.write(**line, error=str(error) or type(error).__name__)
+            sent.write(**line, done=now(), error=str(error) or type(error).__name__)
             raise
-        sent.write(**line)
+        sent.write(**line, done=now())

@@ -92,14 +92,16 @@ class Demonstration:
 class Stream:
     """The Server-Sent Events of `sent`; each as (event, data, id)."""
 
-    def __init__(self, demonstration: Demonstration, last: int | None = None):
-        self.port, self.last = demonstration.port, last
+    def __init__(self, demonstration: Demonstration, last: int | None = None, is_anew: bool = False):
+        """After the event `last`, as a browser that comes back asks, or a page that opens a stream anew."""
+        self.port, self.last, self.is_anew = demonstration.port, last, is_anew
         self.entries: list[tuple[str, object, int | None]] = []
 
     async def __aenter__(self) -> "Stream":
         reader, self.writer = await asyncio.open_connection(stack.LOOPBACK, self.port)
-        resume = f"Last-Event-ID: {self.last}\r\n" if self.last else ""
-        head = f"GET {CONTROL}sent HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{resume}\r\n"
+        resume = f"Last-Event-ID: {self.last}\r\n" if self.last and not self.is_anew else ""
+        query = f"?last={self.last}" if self.last and self.is_anew else ""
+        head = f"GET {CONTROL}sent{query} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{resume}\r\n"
         self.writer.write(head.encode())
         status = await reader.readline()
         assert b" 200 " in status, status

@@ -16,7 +16,8 @@ export interface Action {
   readonly text: string;
   /** The first words of the fact. */
   done(target: Target): string;
-  run(target: Target): Promise<void>;
+  /** Returns what to say instead of that, if anything. */
+  run(target: Target): Promise<string | void>;
   /** Milliseconds that it lasts: the fact is not stated before. */
   readonly lasts: number;
   /** It needs a node. */
@@ -24,6 +25,7 @@ export interface Action {
 }
 
 const OFFLINE = 5_000;
+const BURST = 500;
 /** At least so long is looked at what follows. */
 const LOOK = 2_000;
 
@@ -35,7 +37,7 @@ export const ACTIONS: readonly Action[] = [
     title: (target) => `End ${nameOf(target)}`,
     text: "SIGTERM, as in an update. It sends its clients to other nodes, one after the other. It starts again after 3 s.",
     done: (target) => `${nameOf(target)} ended.`,
-    run: ({ node }) => command("end-node", { node }),
+    run: async ({ node }) => void (await command("end-node", { node })),
     lasts: 3_000,
     isOfNode: true,
   },
@@ -44,7 +46,7 @@ export const ACTIONS: readonly Action[] = [
     title: (target) => `Kill ${nameOf(target)}`,
     text: "SIGKILL, as in a crash. Nobody says goodbye. It starts again after 3 s.",
     done: (target) => `${nameOf(target)} was killed.`,
-    run: ({ node }) => command("kill-node", { node }),
+    run: async ({ node }) => void (await command("kill-node", { node })),
     lasts: LOOK,
     isOfNode: true,
   },
@@ -53,7 +55,7 @@ export const ACTIONS: readonly Action[] = [
     title: () => "Freeze Redis for 6 s",
     text: "SIGSTOP. Nothing goes through, and no connection breaks. What Django publishes waits.",
     done: () => "Redis stood still for 6 s.",
-    run: () => command("freeze-redis"),
+    run: async () => void (await command("freeze-redis")),
     lasts: 8_000,
   },
   {
@@ -61,7 +63,7 @@ export const ACTIONS: readonly Action[] = [
     title: () => "Restart Redis",
     text: "All nodes and Django lose their connection to it, and what was in it.",
     done: () => "Redis was restarted.",
-    run: () => command("restart-redis"),
+    run: async () => void (await command("restart-redis")),
     lasts: 4_000,
   },
   {
@@ -69,15 +71,15 @@ export const ACTIONS: readonly Action[] = [
     title: ({ person }) => `Expire ${first(person)}'s token`,
     text: "The node closes what it had admitted by it. The page has to fetch another one.",
     done: ({ person }) => `${first(person)}'s token expired.`,
-    run: ({ person }) => command("expire-token", { person: person.username }),
+    run: async ({ person }) => void (await command("expire-token", { person: person.username })),
     lasts: LOOK,
   },
   {
     id: "revoke",
     title: ({ person }) => `Revoke ${first(person)} everywhere`,
     text: "Django disconnects the person on all nodes. This page logs in again, as a person would.",
-    done: ({ person }) => `${first(person)} was disconnected everywhere, and has logged in again.`,
-    run: async ({ person }) => command("revoke", { user: await userIdOf(person) }),
+    done: ({ person }) => `${first(person)} was disconnected everywhere.`,
+    run: async ({ person }) => void (await command("revoke", { user: await userIdOf(person) })),
     lasts: 3_500,
   },
   {
@@ -93,7 +95,10 @@ export const ACTIONS: readonly Action[] = [
     title: () => "500 events at once",
     text: "Django publishes them in one go. Count what arrives.",
     done: () => "Django sent 500 events at once.",
-    run: () => command("burst"),
+    run: async () => {
+      const { sent = BURST } = Object(await command("burst")) as { sent?: number };
+      return sent < BURST ? `Django sent ${sent} of ${BURST} events, then it lost Redis.` : undefined;
+    },
     lasts: 3_000,
   },
 ];

@@ -3,7 +3,6 @@
 import { useState, type JSX } from "react";
 
 import { useControl, useStream } from "../stream/provider";
-import { counted } from "../stream/facts";
 import { useStore } from "../ui/store";
 import { Icon } from "../ui/icons";
 import { Pause, Speed } from "./activity";
@@ -14,13 +13,14 @@ export function Facts({ onList }: { onList: () => void }): JSX.Element {
   const stream = useStream();
   const control = useControl();
   const fact = useStore(stream.line);
-  const nodes = counted(useStore(stream.nodes).length, "node");
+  const count = useStore(stream.nodes).length;
+  const deliver = count === 1 ? "one node delivers" : `${count === 0 ? "" : `${count} `}nodes deliver`;
   const { total, arrivals } = useStore(stream.totals);
   const came = Object.values(arrivals).reduce((sum, one) => sum + one, 0);
   return (
     <section className="facts" aria-label="What happened">
       <p className={`fact ${fact?.isBad ? "is-bad" : ""}`} role="status" data-testid="fact" data-at={fact?.at ?? ""}>
-        <span key={fact?.at ?? 0}>{fact?.text ?? `Django publishes, ${nodes} deliver to this browser. ${control ? "Kill one: every event is accounted for." : ""}`}</span>
+        <span key={fact?.at ?? 0}>{fact?.text ?? `Django publishes, ${deliver} to this browser. ${control ? "Kill one: every event is accounted for." : ""}`}</span>
       </p>
       <dl className="counts" data-waiting={total.waiting}>
         {control ? (
@@ -47,7 +47,7 @@ export function Facts({ onList }: { onList: () => void }): JSX.Element {
 
 function Count({ name, testid, value, title, isBad = false, isOptional = false }: { name: string; testid: string; value: number; title: string; isBad?: boolean; isOptional?: boolean }): JSX.Element {
   return (
-    <div className={`count ${isBad ? "is-bad" : ""} ${isOptional ? "is-optional" : ""}`} title={title}>
+    <div className={`count ${isBad ? "is-bad" : ""} ${isOptional ? "is-optional" : ""} ${value === 0 ? "is-zero" : ""}`} title={title}>
       <dt>{name}</dt>
       <dd data-testid={testid} data-value={value}>
         {number.format(value)}

@@ -27,14 +27,20 @@ export function activityOf(data: unknown): Activity {
   return { paused, speed };
 }
 
-/** Rejects with what is to be shown. */
-export async function command(name: string, body: object = {}): Promise<void> {
+/** Longer than the control process waits for Django. */
+const ANSWER = 60_000;
+
+/** The answer; rejects with what is to be shown. */
+export async function command(name: string, body: object = {}): Promise<unknown> {
   const response = await fetch(`${BASE}/${name}`, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-Demo": "1" },
     body: JSON.stringify(body),
+    signal: AbortSignal.timeout(ANSWER),
+  }).catch(() => {
+    throw new Error("the control process does not answer");
   });
-  if (response.ok) return;
+  if (response.ok) return response.json().catch(() => ({}));
   const { error } = (await response.json().catch(() => ({}))) as { error?: unknown };
   throw new Error(typeof error === "string" ? error : `the control process answered ${response.status}`);
 }

@@ -9,25 +9,29 @@ import { isOfTopic } from "@channelgate/client/dialect";
 import type { SystemId } from "../systems";
 import { NOTHING, type Fate, type Sent, type Tally } from "./types";
 
-/** An event that has not come by then is not on its way any more. */
-const LATE = 5_000;
+/** An event that has not come by then is not on its way any more. A busy machine lets a process stand still for five seconds. */
+const LATE = 10_000;
 /** While a client is away it is clear earlier that an event does not come. */
 const SOON = 1_000;
 /** Django's clock, the client's last frame and its first one are not the same moment: a window is this much wider. */
 const MARGIN = 1_000;
 /** How long what is settled is remembered. */
 const KEEP = 60_000;
-const ENTRIES = 4_000;
+const ENTRIES = 10_000;
 const WINDOWS = 50;
 
-type Watched = Pick<Sent, "n" | "at" | "system" | "group" | "topic" | "error">;
+type Watched = Pick<Sent, "n" | "at" | "done" | "system" | "group" | "topic" | "error">;
 
 interface Entry {
   readonly n: number;
+  /** It went through Redis at some time from `at` to `done`. */
   readonly at: number;
+  readonly done: number;
   readonly system: SystemId;
+  /** The place of its line in Django's record. */
+  readonly place: number;
   /** When it became known here that Django has sent it. */
-  readonly seen: number;
+  seen: number;
   /** The memberships that it would come by. */
   readonly keys: readonly string[];
   /** null: this browser is not known to be in the group. */
@@ -52,21 +56,31 @@ export interface Ledger {
   live(system: SystemId, now: number): void;
   /** Settles what has become clear. */
   tick(now: number): void;
+  /** This page stood still so long: what was on its way is waited for as much longer. */
+  stood(ms: number): void;
   /** Another person: another browser's groups, as it were. What has been counted stays. */
   forget(): void;
   tally(system: SystemId): Tally;
   total(): Tally;
   fateOf(n: number): Fate | null;
+  /** The numbers of those that wait to be loaded anew. */
+  waiting(): number[];
   /** Events of which it is not clear what becomes of them; one that Django has just sent is not among them. */
   unsettled(now: number): number;
 }
 
-/** `onFate` is called when the fate of a counted event changes. */
-export function createLedger(onFate: (n: number, fate: Fate) => void = () => undefined): Ledger {
+/** `onFate` is called when the fate of a counted event changes; with null if it does not count any more. */
+export function createLedger(onFate: (n: number, fate: Fate | null) => void = () => undefined): Ledger {
   const entries = new Map<number, Entry>();
-  const arrivals = new Map<number, { system: SystemId; at: number }>();
-  /** The first event of each membership that has come. */
-  const started = new Map<string, number>();
+  /** When an event came through a system's socket. */
+  const arrivals = new Map<string, number>();
+  /** The first event of each membership that has come: its number and its place. */
+  const started = new Map<string, Pick<Entry, "n" | "place">>();
+  /** Those that Django could not hand to Redis, as far as it knows, and whether they were counted. */
+  const failed = new Map<number, { readonly event: Watched; readonly isCounted: boolean }>();
+  let places = 0;
+
+  const arrivalOf = (system: SystemId, n: number) => `${system} ${n}`;
   const wanted = new Map<SystemId, Set<string>>();
   const windows = new Map<SystemId, Window[]>();
   const tallies = new Map<SystemId, { -readonly [K in keyof Tally]: Tally[K] }>();
@@ -97,29 +111,47 @@ export function createLedger(onFate: (n: number, fate: Fate) => void = () => und
     else count(tally, fate, 1);
     if (fate === "shown" || fate === "anew" || fate === null) open.delete(entry);
     else open.add(entry);
-    if (fate !== null) onFate(entry.n, fate);
+    onFate(entry.n, fate);
   };
+
+  /** Several processes number events and send them, so only one that is later by both was certainly sent after the first. */
+  const isAfterFirst = ({ keys, n, place }: Entry) =>
+    keys.some((key) => {
+      const first = started.get(key);
+      return first !== undefined && n > first.n && place > first.place;
+    });
 
   /** It is one that counts, as far as is known now. */
   const admit = (entry: Entry) => {
-    if (entry.fate === null && entry.keys.some((key) => (started.get(key) ?? Infinity) <= entry.n)) settle(entry, "pending");
-    if (entry.fate !== null && arrivals.has(entry.n)) settle(entry, "shown");
+    if (entry.fate === null && isAfterFirst(entry)) settle(entry, "pending");
   };
 
   /** It has come: this browser is in the group, from this event on. */
   const begin = (entry: Entry) => {
     for (const key of entry.keys) {
       if (started.has(key)) continue;
-      started.set(key, entry.n);
+      started.set(key, entry);
       // Others of the group, sent after it, may be known already.
-      for (const other of entries.values()) if (other.n > entry.n && other.keys.includes(key)) admit(other);
+      for (const other of entries.values()) if (other.keys.includes(key)) admit(other);
     }
-    admit(entry);
+    if (entry.keys.length > 0) settle(entry, "shown");
+  };
+
+  const enter = ({ n, at, done, system, ...rest }: Watched, now: number) => {
+    const entry: Entry = { n, at, done, system, place: (places += 1), seen: now, keys: keysOf({ n, at, done, system, ...rest }), fate: null };
+    entries.set(n, entry);
+    if (arrivals.has(arrivalOf(system, n))) begin(entry);
+    else if (now - done <= KEEP) admit(entry);
+    // What can be remembered no longer does not count, unless it is clear already.
+    bound(entries, ENTRIES, (old) => {
+      if (open.has(old) && old.fate !== "lost") settle(old, null);
+      open.delete(old);
+    });
   };
 
   const judge = (entry: Entry, now: number): Fate => {
     const age = now - entry.seen;
-    const all = (windows.get(entry.system) ?? []).filter(({ from, to }) => entry.at >= from && (to === null || entry.at <= to));
+    const all = (windows.get(entry.system) ?? []).filter(({ from, to }) => entry.done >= from && (to === null || entry.at <= to));
     if (all.length > 0 && (age >= SOON || entry.fate !== "pending")) return all.some(({ to }) => to === null) ? "waiting" : "anew";
     return age >= LATE ? "lost" : entry.fate === "waiting" ? "pending" : (entry.fate ?? "pending");
   };
@@ -127,21 +159,27 @@ export function createLedger(onFate: (n: number, fate: Fate) => void = () => und
   return {
     sent(event, now) {
       if (entries.has(event.n)) return;
-      if (event.error !== null) {
-        if (keysOf(event).some((key) => started.has(key))) of(event.system).failedToPublish += 1;
+      if (event.error !== null && !arrivals.has(arrivalOf(event.system, event.n))) {
+        const isCounted = keysOf(event).some((key) => started.has(key));
+        if (isCounted) of(event.system).failedToPublish += 1;
+        failed.set(event.n, { event, isCounted });
+        bound(failed, WINDOWS);
         return;
       }
-      const { n, at, system } = event;
-      const entry: Entry = { n, at, system, seen: now, keys: keysOf(event), fate: null };
-      entries.set(n, entry);
-      if (arrivals.get(n)?.system === system) begin(entry);
-      else admit(entry);
-      bound(entries, ENTRIES, (old) => open.delete(old));
+      enter(event, now);
     },
     arrived(system, n, now) {
-      if (arrivals.has(n)) return;
-      arrivals.set(n, { system, at: now });
+      const arrival = arrivalOf(system, n);
+      if (arrivals.has(arrival)) return;
+      arrivals.set(arrival, now);
       bound(arrivals, ENTRIES);
+      const known = failed.get(n);
+      if (known?.event.system === system) {
+        // Redis had taken it before Django lost the connection.
+        failed.delete(n);
+        if (known.isCounted) of(system).failedToPublish -= 1;
+        return enter(known.event, now);
+      }
       const entry = entries.get(n);
       // Two systems may share a user's group: the event counts for the one that it is of.
       if (entry?.system === system) begin(entry);
@@ -171,10 +209,15 @@ export function createLedger(onFate: (n: number, fate: Fate) => void = () => und
     tick(now) {
       for (const entry of [...open]) settle(entry, judge(entry, now));
       for (const entry of entries.values()) if (now - entry.seen > KEEP && !open.has(entry)) entries.delete(entry.n);
-      for (const [n, { at }] of arrivals) if (now - at > KEEP) arrivals.delete(n);
+      for (const [arrival, at] of arrivals) if (now - at > KEEP) arrivals.delete(arrival);
+    },
+    stood(ms) {
+      for (const entry of open) entry.seen += ms;
     },
     forget() {
       started.clear();
+      failed.clear();
+      arrivals.clear();
       for (const entry of [...open]) if (entry.fate !== "lost") settle(entry, null);
       entries.clear();
       open.clear();
@@ -182,6 +225,7 @@ export function createLedger(onFate: (n: number, fate: Fate) => void = () => und
     },
     tally: (system) => ({ ...of(system) }),
     total: () => [...tallies.values()].reduce<Tally>(sum, NOTHING),
+    waiting: () => [...open].flatMap(({ n, fate }) => (fate === "waiting" ? [n] : [])),
     fateOf: (n) => entries.get(n)?.fate ?? null,
     unsettled: (now) => [...open].filter(({ fate, seen }) => fate === "waiting" || (fate === "pending" && now - seen >= SOON)).length,
   };
@@ -194,14 +238,19 @@ function count(tally: { -readonly [K in keyof Tally]: Tally[K] }, fate: Fate, ch
   if (fate === "lost") tally.lost += change;
 }
 
-export const sum = (a: Tally, b: Tally): Tally => each((key) => a[key] + b[key]);
-export const difference = (a: Tally, b: Tally): Tally => each((key) => a[key] - b[key]);
+const sum = (a: Tally, b: Tally): Tally =>
+  Object.fromEntries((Object.keys(NOTHING) as (keyof Tally)[]).map((key) => [key, a[key] + b[key]])) as unknown as Tally;
 
-const each = (value: (key: keyof Tally) => number): Tally =>
-  Object.fromEntries((Object.keys(NOTHING) as (keyof Tally)[]).map((key) => [key, value(key)])) as unknown as Tally;
-
-/** Without what is still on its way. */
-export const settled = (tally: Tally): Tally => ({ ...tally, sent: tally.shown + tally.loadedAnew + tally.waiting + tally.lost });
+/** Counts events by what has become of them, without those that are still on their way. */
+export function tallyOf(fates: Iterable<Fate>, failedToPublish: number): Tally {
+  const tally = { ...NOTHING, failedToPublish };
+  for (const fate of fates) {
+    if (fate === "pending") continue;
+    tally.sent += 1;
+    count(tally, fate, 1);
+  }
+  return tally;
+}
 
 /** The room of a group that clients join themselves; null for the others. */
 function roomOf(system: SystemId, group: string): string | null {
@@ -212,7 +261,7 @@ function roomOf(system: SystemId, group: string): string | null {
 const groupOf = (system: SystemId, room: string): string => (system === "class" ? `session.${room}` : room);
 
 /** The oldest go first. */
-function bound<V>(map: Map<number, V>, size: number, gone: (value: V) => void = () => undefined): void {
+function bound<K, V>(map: Map<K, V>, size: number, gone: (value: V) => void = () => undefined): void {
   for (const [key, value] of map) {
     if (map.size <= size) return;
     map.delete(key);

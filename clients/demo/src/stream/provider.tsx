@@ -115,7 +115,7 @@ function useFollowedControl(): Control | null {
         if (!config) return setActivity(null);
         stream.setNodes(config.nodes);
         setActivity(config.activity);
-        stop = followSent({ sent: stream.sent, nodes: stream.setNodes, activity: setActivity, fact: ({ text }) => stream.note(text) });
+        stop = followSent({ sent: stream.sent, nodes: stream.setNodes, activity: setActivity, fact: ({ text }) => stream.note(text), restarted: stream.restarted });
       })
       // Without it the page shows what arrives.
       .catch(() => end.signal.aborted || setActivity(null));

@@ -19,7 +19,8 @@ const KEPT = 800;
 export interface Records {
   sent(event: Sent): void;
   arrived(arrival: Arrival): string;
-  fate(n: number, fate: Fate): void;
+  fate(n: number, fate: Fate | null): void;
+  forget(): void;
   find(key: string): Item | null;
   /** Newest first: what has come, and what counts and has not. */
   last(count: number): Item[];
@@ -46,6 +47,7 @@ export function createRecords(): Records {
       const item = items.get(keyOf(n));
       if (item) put(keyOf(n), { system: item.system, event: item.event, fate });
     },
+    forget: () => items.clear(),
     find: (key) => items.get(key) ?? null,
     last: (count) => {
       const found: Item[] = [];

@@ -11,30 +11,39 @@ export interface SentEvents {
   activity(activity: Activity): void;
   /** What the control process has done. */
   fact(fact: { readonly at: number; readonly text: string }): void;
+  /** The demonstration was ended and started again: its numbers begin anew. */
+  restarted(): void;
 }
+
+/** A stream that the browser has given up, because something else than a stream answered, is tried again after this time. */
+const AGAIN = 2_000;
+/**
+ * A tab that has been hidden for so long lets go of the stream: a browser has six connections for all tabs of a site, and
+ * with six such streams no tab could ask Django anything. What is broken is stated before.
+ */
+const HIDDEN = 30_000;
+const STREAM = "/demo/control/sent";
 
 /** A line of the record; null if this page does not know what it is. */
 export function sentOf(line: unknown): Sent | null {
-  const { n, at, group, system, event, topic, message, error } = Object(line) as Record<string, unknown>;
+  const { n, at, done, group, system, event, topic, message, error } = Object(line) as Record<string, unknown>;
   const id = PRESETS[String(system)];
   if (typeof n !== "number" || typeof at !== "number" || typeof group !== "string" || id === undefined) return null;
   const { event: named, type } = Object(message) as Record<string, unknown>;
   // Of all notifications only the topic differs.
   const name = [topic, event, named, type].find((text) => typeof text === "string") as string | undefined;
-  return { n, at, group, system: id, event: name ?? "", topic: typeof topic === "string" ? topic : null, message, error: typeof error === "string" ? error : null };
+  return { n, at, done: typeof done === "number" ? done : at, group, system: id, event: name ?? "", topic: typeof topic === "string" ? topic : null, message, error: typeof error === "string" ? error : null };
 }
 
 /** Returns what ends it. The browser comes back by itself, and asks for what it has not got. */
 export function followSent(events: SentEvents): () => void {
-  const source = new EventSource("/demo/control/sent");
-  const on = (name: string, take: (data: unknown) => void) =>
-    source.addEventListener(name, ({ data }: MessageEvent<string>) => {
-      try {
-        take(JSON.parse(data));
-      } catch {
-        // Half a line says nothing.
-      }
-    });
+  const takers = new Map<string, (data: unknown) => void>();
+  const on = (name: string, take: (data: unknown) => void) => void takers.set(name, take);
+  let run: unknown;
+  on("run", (data) => {
+    if (run !== undefined && run !== data) events.restarted();
+    run = data;
+  });
   on("message", (data) => {
     const event = sentOf(data);
     if (event) events.sent(event);
@@ -45,5 +54,38 @@ export function followSent(events: SentEvents): () => void {
     const { at, text } = Object(data) as { at?: unknown; text?: unknown };
     if (typeof text === "string") events.fact({ at: typeof at === "number" ? at : Date.now(), text });
   });
-  return () => source.close();
+  let source: EventSource;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let last = "";
+  const open = () => {
+    source = new EventSource(last === "" ? STREAM : `${STREAM}?last=${last}`);
+    for (const [name, take] of takers) {
+      source.addEventListener(name, ({ data, lastEventId }: MessageEvent<string>) => {
+        last = lastEventId || last;
+        let read: unknown;
+        try {
+          read = JSON.parse(data);
+        } catch {
+          // Half a line says nothing.
+          return;
+        }
+        take(read);
+      });
+    }
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, AGAIN);
+    });
+  };
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => source.close(), HIDDEN);
+    else if (source.readyState === EventSource.CLOSED) open();
+  };
+  open();
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    document.removeEventListener("visibilitychange", look);
+    clearTimeout(timer);
+    source.close();
+  };
 }

@@ -3,7 +3,7 @@
 import { createStore, type Store } from "../ui/store";
 import { SYSTEMS, systemOf, type SystemId } from "../systems";
 import { sentence, type Away } from "./facts";
-import { createLedger, difference, settled, type Ledger } from "./ledger";
+import { createLedger, tallyOf, type Ledger } from "./ledger";
 import { createRecords, type Item, type Records } from "./records";
 import { NOTHING, type Arrival, type Fate, type NodeInfo, type Sent, type Tally } from "./types";
 import type { SentEvents } from "./sent";
@@ -59,10 +59,12 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
   note(text: string): void;
   /**
    * Something is broken: when it has been done, at least so many milliseconds have passed, and all is settled, a fact
-   * states what happened.
+   * states what happened. `done` may say something else than `what`.
    */
-  broken(how: { readonly begun: string; readonly what: string; readonly atLeast: number; readonly done: Promise<void> }): void;
+  broken(how: { readonly begun: string; readonly what: string; readonly atLeast: number; readonly done: Promise<string | void> }): void;
   listen(listener: Listener): () => void;
+  /** Numbers begin anew: what is known of events by theirs is forgotten. What was counted stays. */
+  restarted(): void;
   /** Settles what is due; called a few times a second. */
   tick(): void;
 }
@@ -73,16 +75,20 @@ const SAMPLES = 30_000;
 /** After this time a fact says what is not settled. */
 const PATIENCE = 20_000;
 
+/** A page that does not look at its events for so long stands still. */
+const STILL = 1_000;
+
 /** What was done shows its effect within this time. */
 const EFFECT = 1_500;
 
 interface Break {
-  readonly what: string;
+  what: string;
   readonly since: number;
   /** Infinity until it has been done. */
   earliest: number;
-  /** Without what waits: that is settled together with what follows. */
-  readonly before: Tally;
+  /** What has become of events since then; what waited already is settled together with what follows. */
+  readonly fates: Map<number, Fate>;
+  readonly failedBefore: number;
 }
 
 const ORDER = SYSTEMS.map(({ id }) => id);
@@ -93,9 +99,13 @@ const none = <T,>(value: T): Record<SystemId, T> => Object.fromEntries(SYSTEMS.m
 export function createStream(): Stream {
   const listeners = new Set<Listener>();
   const records = createRecords();
-  const onFate = (n: number, fate: Fate) => {
+  const onFate = (n: number, fate: Fate | null) => {
     records.fate(n, fate);
-    for (const listener of listeners) listener.fate?.(n, fate);
+    for (const { fates } of breaks) {
+      if (fate === null) fates.delete(n);
+      else fates.set(n, fate);
+    }
+    if (fate !== null) for (const listener of listeners) listener.fate?.(n, fate);
     changed();
   };
   const ledger = createLedger(onFate);
@@ -117,6 +127,7 @@ export function createStream(): Stream {
   /** The last fact of this page's own. */
   let last: Fact | null = null;
   let count = 0;
+  let ticked = Date.now();
   let isChanged = false;
 
   function changed(): void {
@@ -155,9 +166,9 @@ export function createStream(): Stream {
   const settle = (now: number) => {
     const isAway = absences.some(({ to }) => to === null);
     const isOpen = isAway || ledger.unsettled(now) > 0;
-    breaks = breaks.filter(({ what, since, earliest, before }) => {
+    breaks = breaks.filter(({ what, since, earliest, fates, failedBefore }) => {
       if (now < earliest || (isOpen && now < Math.max(since, earliest) + PATIENCE)) return true;
-      const change = difference(settled(ledger.total()), before);
+      const change = tallyOf(fates.values(), Math.max(0, ledger.total().failedToPublish - failedBefore));
       const mine = absences.filter(({ to }) => to === null || to >= since).sort(inOrder);
       const missed = gaps
         .filter(({ at }) => at >= since)
@@ -229,10 +240,12 @@ export function createStream(): Stream {
     broken({ begun, what, atLeast, done }) {
       const since = Date.now();
       line.set({ at: since, text: begun, isBad: false });
-      const one: Break = { what, since, earliest: Infinity, before: settled({ ...ledger.total(), waiting: 0 }) };
+      const fates = new Map(ledger.waiting().map((n): [number, Fate] => [n, "waiting"]));
+      const one: Break = { what, since, earliest: Infinity, fates, failedBefore: ledger.total().failedToPublish };
       breaks.push(one);
       done.then(
-        () => {
+        (instead) => {
+          one.what = instead ?? what;
           one.earliest = Math.max(since + atLeast, Date.now() + EFFECT);
         },
         () => {
@@ -244,8 +257,16 @@ export function createStream(): Stream {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    restarted() {
+      ledger.forget();
+      records.forget();
+      changed();
+    },
     tick() {
       const now = Date.now();
+      // A page that stood still, or is hidden, has not looked at what came meanwhile.
+      if (now - ticked > STILL) ledger.stood(now - ticked);
+      ticked = now;
       ledger.tick(now);
       samples = samples.filter(({ came }) => came > now - SAMPLES).slice(-3_000);
       settle(now);

@@ -6,8 +6,9 @@ import type { SystemId } from "../systems";
 export interface Sent {
   /** Unique, and rising over all processes of Django. */
   readonly n: number;
-  /** When it was sent, in milliseconds since 1970. */
+  /** When Django began to send it, and when Redis had it, in milliseconds since 1970. */
   readonly at: number;
+  readonly done: number;
   readonly system: SystemId;
   readonly group: string;
   readonly event: string;

@@ -76,10 +76,12 @@ export function watch(system: SystemId, given: AnyClient, observer: Observer): (
 
   const stops = [
     client.on("*", (data, { event, frame }) => {
-      heard = Date.now();
-      if (!isOf(system, event)) return;
+      const came = Date.now();
       const { n, at } = numberOf(data, frame);
-      observer.arrived({ system, event, n, at, came: heard, frame, node: client.snapshot().node });
+      // A page that stood still reads an event late: what was sent after it may not have come.
+      heard = Math.max(heard, Math.min(came, at ?? came));
+      if (!isOf(system, event)) return;
+      observer.arrived({ system, event, n, at, came, frame, node: client.snapshot().node });
     }),
     client.subscribe(look),
   ];

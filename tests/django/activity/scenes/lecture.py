@@ -52,9 +52,4 @@ def student_marks_attendance(random):
     services.announce(attendance)
 
 
-def touch(random):
-    session = Session.objects.order_by("id").first()
-    services.send(session, "session-stats-update", services.stats(session))
-
-
 MOVES = [student_marks_attendance]

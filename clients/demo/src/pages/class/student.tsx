@@ -17,6 +17,9 @@ interface Answer {
 const REFUSALS: readonly string[] = ["Invalid or inactive session", "Failed to mark attendance"];
 
 const WAITS: Answer = { kind: "waits", text: "Sent. It waits for the answer." };
+/** After this time, in ms, no answer comes any more: its node has ended, for instance. What waits for a connection is sent within 30 s. */
+const PATIENCE = 40_000;
+const NONE: Answer = { kind: "waits", text: "No answer has come. Press it again." };
 
 const NO_BUTTON = { header: "phone-own-header" };
 
@@ -38,6 +41,13 @@ export function Student({ session, person, userId }: { session: ClassSession; pe
     ];
     return () => stops.forEach((stop) => stop());
   }, [onEvent]);
+
+  const isWaiting = answer === WAITS;
+  useEffect(() => {
+    if (!isWaiting) return undefined;
+    const timer = setTimeout(() => setAnswer(NONE), PATIENCE);
+    return () => clearTimeout(timer);
+  }, [isWaiting]);
 
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => (list.current ? followEnd(list.current) : undefined), []);
@@ -62,7 +72,7 @@ export function Student({ session, person, userId }: { session: ClassSession; pe
       </button>
       <p className="phone-answer" data-kind={answer?.kind ?? "none"} data-testid={answer?.kind === "refused" ? "mark-refusal" : undefined}>
         {answer?.kind === "refused" && <b>The node refuses: </b>}
-        {answer ? (answer.kind === "waits" && !isConnected ? "It waits for the connection, for up to 30 s." : answer.text) : "Press it: the node asks Django to record it."}
+        {answer ? (isWaiting && !isConnected ? "It waits for the connection, for up to 30 s." : answer.text) : "Press it: the node asks Django to record it."}
       </p>
       <h3 className="phone-title">Who has come</h3>
       <div ref={list} className="phone-list" role="group" aria-label="Who has come" tabIndex={0}>
