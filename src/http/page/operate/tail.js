@@ -45,7 +45,7 @@ function sound(given) {
 /** What the record says: `[tag, content…]`; one that this page cannot read is shown as it came. */
 function said(record) {
   try {
-    if (Object.hasOwn(SAYS, record.kind)) return SAYS[record.kind](record).map((part) => (part instanceof Node ? part : String(part)));
+    if (Object.hasOwn(SAYS, record.kind)) return SAYS[record.kind](record).map((part) => (part instanceof globalThis.Node ? part : String(part)));
   } catch {
     // It lacks what its kind has.
   }
