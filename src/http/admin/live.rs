@@ -52,6 +52,9 @@ const MAX_STREAMS: usize = 16;
 /// The nodes have this long after the end of a step to take their sample.
 const SAMPLED: Duration = Duration::from_secs(1);
 
+/// The longest reason that fits into a Close, in bytes.
+const MAX_REASON: usize = 123;
+
 /// How long the page has to answer a Close.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -87,7 +90,11 @@ struct Ending {
 
 impl Ending {
     fn new(code: u16, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
+        let mut reason: String = reason.into();
+        // A browser does not read a Close that is longer, and would see neither code nor reason.
+        let end = (0..=MAX_REASON.min(reason.len())).rfind(|end| reason.is_char_boundary(*end));
+        reason.truncate(end.unwrap_or(0));
+        Self { code, reason }
     }
 
     /// The credential does not give access.
@@ -320,5 +327,16 @@ async fn until(end: Option<SystemTime>) {
     match end {
         Some(end) => sleep(end.duration_since(SystemTime::now()).unwrap_or_default()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_fits_into_a_close() {
+        assert_eq!(Ending::new(4401, "expired").reason, "expired");
+        assert_eq!(Ending::new(4401, "é".repeat(100)).reason, "é".repeat(61));
     }
 }
