@@ -146,7 +146,7 @@ async def test_a_false_node_with_impossible_figures_does_not_stop_the_charts(sys
     await live.close()
 
 
-async def test_what_is_no_answer_is_silence(system, admin):
+async def test_an_answer_that_cannot_be_read_is_silence(system, admin):
     node = system.start_node(config=ROOMS)
     answers = [
         b"\xff\xfe", b"[" * 100_000, {"overview": {"samples": [{"at": -1}]}}, {"overview": 7}, {"rooms": []},
