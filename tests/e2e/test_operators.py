@@ -220,7 +220,11 @@ async def test_the_tail_shows_the_records_of_all_nodes_through_a_filter(pair, ad
         (node, "no_handler", "room") for node in known.values()
     }
     assert all(drop["detail"] and drop["count"] == 1 for drop in drops)
-    assert {record["node"] for record in live.records("delivered")} == set(known.values())
+
+    def have_delivered(live) -> bool:
+        return {record["node"] for record in live.records("delivered")} == set(known.values())
+
+    await live.wait(have_delivered, "a delivery of each node")
     assert all(record["groups"] == ["room_a"] for record in live.records())
     assert "payload" not in json.dumps(live.records())
     # Another filter replaces it: only what was lost, of one consumer.
@@ -239,7 +243,7 @@ async def test_the_tail_shows_the_records_of_all_nodes_through_a_filter(pair, ad
     await live.client.send({"tail": None})
     await until(lambda: watchers(pair, one) == watchers(pair, two) == 0, "no node to be watched")
     await live.client.send({"tale": 1})
-    [invalid] = await live.wait(lambda live: live.all("invalid"), "the reason")
+    *_, invalid = await live.wait(lambda live: len(live.all("invalid")) == 3 and live.all("invalid"), "the reason")
     assert "tail" in invalid["message"] and live.client.closed is None
     await live.close()
     for client in clients:

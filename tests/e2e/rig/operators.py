@@ -66,8 +66,12 @@ class Live:
         return (await self.wait(lambda live: live.all("stats"), "the figures"))[0]["data"]
 
     async def tail(self, **wanted) -> None:
-        """Asks for records; the node follows them soon."""
+        """Asks for records. When this returns, no record of an earlier filter comes any more; the nodes follow soon."""
+        known = len(self.all("invalid"))
         await self.client.send({"tail": wanted})
+        # Messages are read in their order, so the answer to this one says that the filter holds.
+        await self.client.send({})
+        await self.wait(lambda live: len(live.all("invalid")) > known, "the node to have read the filter")
 
     async def close(self) -> None:
         await self.client.close()
