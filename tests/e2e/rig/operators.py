@@ -52,6 +52,18 @@ class Live:
         """The messages of a type so far."""
         return [message for message in map(json.loads, self.client.frames) if message["type"] == kind]
 
+    def figures(self) -> list[dict]:
+        """What the page knows: the last of what replaces everything before it, and the samples since then."""
+        messages = [
+            message for message in map(json.loads, self.client.frames) if message["type"] in ("stats", "sample")
+        ]
+        start = max((index for index, message in enumerate(messages) if message["type"] == "stats"), default=0)
+        return [message["data"] for message in messages[start:]]
+
+    def events(self) -> int:
+        """The events of the cluster, as the page knows them."""
+        return sum(total(data["history"]["events"]) for data in self.figures())
+
     def records(self, *kinds: str) -> list[dict]:
         """The records of the tail so far, each with its node."""
         records = [message["record"] | {"node": message["node"]} for message in self.all("tail")]
