@@ -1,4 +1,4 @@
-// Builds and packs both packages once, as `npm publish` would, for all files of this project.
+// Packs both packages once, as `npm publish` would, for all files of this project.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
@@ -34,7 +34,7 @@ export default function setup(project: TestProject): () => void {
   const base = mkdtempSync(join(tmpdir(), "channelgate-packed-"));
   const remove = (): void => rmSync(base, { recursive: true, force: true });
   process.once("exit", remove);
-  const said = execFileSync("npm", ["pack", "--workspaces", "--json", "--ignore-scripts", "--pack-destination", base], {
+  const said = execFileSync("npm", ["pack", "--workspace", "core", "--workspace", "react", "--json", "--ignore-scripts", "--pack-destination", base], {
     cwd: workspace,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
