@@ -1,8 +1,10 @@
 // The processes that tests start: each is remembered, and ends with the tests, also if these are interrupted.
 
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
+
+import { until } from "./until.js";
 
 const children = new Set<ChildProcess>();
 process.on("exit", () => {
@@ -33,6 +35,14 @@ export async function end(child: ChildProcess | undefined, signal: NodeJS.Signal
   const force = setTimeout(() => child.kill("SIGKILL"), ms);
   await ended;
   clearTimeout(force);
+}
+
+/** Removes the profile of a browser that has ended: its helper processes end a moment later, and write until then. */
+export async function removeProfile(folder: string): Promise<void> {
+  await until("the profile to be removed", () => {
+    rmSync(folder, { recursive: true, force: true });
+    return !existsSync(folder);
+  });
 }
 
 export function freePort(): Promise<number> {

@@ -1,14 +1,14 @@
 // Opens the page of these tests in Debian's Firefox, over WebDriver BiDi: Playwright drives only a Firefox of its own.
 
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { WebSocket } from "ws";
 
-import { end, run } from "../../support/children.js";
+import { end, removeProfile, run } from "../../support/children.js";
 import { until } from "../../support/until.js";
 import { serve } from "./page.js";
 import { Watched } from "./watched.js";
@@ -70,7 +70,7 @@ export class Firefox {
   async close(): Promise<void> {
     this.socket.close();
     await end(this.child, "SIGTERM");
-    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
+    await removeProfile(this.profile);
   }
 }
 

@@ -1,13 +1,13 @@
 // Opens the page of these tests in a Chromium of its own, with all that DevTools can do to a page.
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { chromium, type Browser, type BrowserContext, type CDPSession, type Page } from "playwright-core";
 
-import { end, run } from "../../support/children.js";
+import { end, removeProfile, run } from "../../support/children.js";
 import { until } from "../../support/until.js";
 import { bundle, type Variant } from "./bundle.js";
 import { Watched } from "./watched.js";
@@ -47,7 +47,7 @@ export async function launchPlain(): Promise<{ browser: Browser; close: () => Pr
   const close = async (): Promise<void> => {
     await browser.close();
     await end(child, "SIGTERM");
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    await removeProfile(profile);
   };
   return { browser, close };
 }
