@@ -1,20 +1,19 @@
 // The demonstration as `make demo` starts it, with ports of its own, and one of its pages in Chromium.
 
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { violations } from "./axe.js";
 import { binary } from "./gate.js";
 import { watchProblems } from "./live.js";
 import { until } from "./until.js";
 
 const root = new URL("../../../", import.meta.url);
 const file = (path) => fileURLToPath(new URL(path, root));
-const axe = readFileSync(file("clients/node_modules/axe-core/axe.min.js"), "utf8");
 
 export const SYSTEMS = ["visitors", "parking", "manager", "class", "workshop"];
 
@@ -252,14 +251,12 @@ export class Demo {
     return { sum: shifts.reduce((sum, { value }) => sum + value, 0), shifts };
   }
 
-  /** What axe finds wrong: [rule, element]. */
+  /** What axe finds wrong, a line each. */
   async violations() {
-    await this.page.evaluate(axe);
-    return this.page.evaluate(async () => {
-      // What fades in has not its contrast yet.
-      await Promise.all(document.getAnimations().filter((animation) => animation.effect?.getComputedTiming().iterations !== Infinity).map((animation) => animation.finished.catch(() => undefined)));
-      const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
-      return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => [id, html.slice(0, 140)]));
-    });
+    // What fades in has not its contrast yet.
+    await this.page.evaluate(() =>
+      Promise.all(document.getAnimations().filter((animation) => animation.effect?.getComputedTiming().iterations !== Infinity).map((animation) => animation.finished.catch(() => undefined))),
+    );
+    return violations(this.page);
   }
 }
