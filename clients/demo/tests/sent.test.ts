@@ -1,9 +1,9 @@
 // Reads lines of the record of what Django has sent.
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
 import { activityOf, nodesOf } from "../src/stream/control";
-import { sentOf } from "../src/stream/sent";
+import { sentOf, takersOf } from "../src/stream/sent";
 
 const line = { n: 7, at: 1_000, done: 1_004, group: "broadcast", system: "feed", message: { type: "send_event", event: "client_create", data: {} } };
 
@@ -14,6 +14,24 @@ test("a line of each system, with the name that says most", () => {
   expect(named("attendance", { type: "attendance_update" })).toBe("attendance_update");
   expect(named("tracker", { type: "session_event", event: "attendanceUpdate" })).toBe("attendanceUpdate");
   expect(named("repair-shop", { type: "work_order_updated" })).toBe("work_order_updated");
+});
+
+test("the topic of a notification, by which the ledger knows whether the page wants it", () => {
+  expect(sentOf({ ...line, system: "parking", topic: "new_reservation" })?.topic).toBe("new_reservation");
+  expect(sentOf({ ...line, topic: 7 })?.topic).toBeNull();
+});
+
+test("another run of the demonstration is noticed, the first one and the same one are not", () => {
+  const events = { sent: vi.fn(), nodes: vi.fn(), activity: vi.fn(), fact: vi.fn(), restarted: vi.fn() };
+  const takers = takersOf(events);
+  takers.get("run")!("a");
+  takers.get("run")!("a");
+  expect(events.restarted).not.toHaveBeenCalled();
+  takers.get("run")!("b");
+  expect(events.restarted).toHaveBeenCalledOnce();
+  takers.get("message")!(line);
+  takers.get("message")!({ ...line, system: "boards" });
+  expect(events.sent).toHaveBeenCalledOnce();
 });
 
 test("an error is kept; what is not a line, or of another system, is left out", () => {

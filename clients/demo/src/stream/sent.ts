@@ -35,8 +35,8 @@ export function sentOf(line: unknown): Sent | null {
   return { n, at, done: typeof done === "number" ? done : at, group, system: id, event: name ?? "", topic: typeof topic === "string" ? topic : null, message, error: typeof error === "string" ? error : null };
 }
 
-/** Returns what ends it. The browser comes back by itself, and asks for what it has not got. */
-export function followSent(events: SentEvents): () => void {
+/** What is done with each event of the stream, by its name. */
+export function takersOf(events: SentEvents): ReadonlyMap<string, (data: unknown) => void> {
   const takers = new Map<string, (data: unknown) => void>();
   const on = (name: string, take: (data: unknown) => void) => void takers.set(name, take);
   let run: unknown;
@@ -54,6 +54,12 @@ export function followSent(events: SentEvents): () => void {
     const { at, text } = Object(data) as { at?: unknown; text?: unknown };
     if (typeof text === "string") events.fact({ at: typeof at === "number" ? at : Date.now(), text });
   });
+  return takers;
+}
+
+/** Returns what ends it. The browser comes back by itself, and asks for what it has not got. */
+export function followSent(events: SentEvents): () => void {
+  const takers = takersOf(events);
   let source: EventSource;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let last = "";
