@@ -59,6 +59,11 @@ impl HostStates {
         });
     }
 
+    /// Whether this host has delivered before. A supervisor that is restarted after a panic does not know it.
+    pub fn has_served(&self, host: usize) -> bool {
+        self.with(|hosts| hosts[host].served)
+    }
+
     /// Why one of these hosts, a bit each, cannot guarantee events now.
     pub fn outage(&self, mask: u64) -> Option<String> {
         self.with(|hosts| {
@@ -124,6 +129,16 @@ mod tests {
         states.out(0, "refused");
         states.good(0);
         assert_eq!(states.readiness(), Readiness::Ready);
+    }
+
+    #[test]
+    fn a_host_that_delivered_once_has_served_whatever_happens_to_it() {
+        let states = states(&["a", "b"]);
+        states.out(0, "refused");
+        assert!(!states.has_served(0));
+        states.good(0);
+        states.out(0, "the node has a fault; see its log");
+        assert!(states.has_served(0) && !states.has_served(1));
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub(super) async fn supervise(context: Rc<LayerContext>, host: usize) {
     let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
     let context = &context;
     let establish = || Box::pin(HostSession::establish(context, host));
-    let serve = |session: HostSession, again| async move {
-        if again {
+    let serve = |session: HostSession, _| async move {
+        if context.states.has_served(host) {
             log::warn!("{label}: connected again; what was published meanwhile is missing");
             context.decoder.metrics().reconnected();
             context.decoder.gap(None, GapReason::Reconnected);
