@@ -77,6 +77,23 @@ test("a node is killed: the system was away, and what was sent meanwhile is load
   expect(stream.line.get()?.text).toMatch(/^node1 was killed\. Class was away for 0\.[45] s; what changed meanwhile is loaded anew where it is shown\. Sent 1, shown 0, loaded anew 1, lost 0\.$/);
 });
 
+test("after a reconnect no node serves the system until the new connection says which one", () => {
+  client.drop();
+  client.open();
+  pass(300);
+  comes(1);
+  expect(stream.serving.get()).toEqual({});
+  expect(stream.records.find("n1")?.arrival?.node).toBeNull();
+  client.frame({ event: "hello", data: { node: "node2", id: "2", v: 1 } });
+  client.drop();
+  client.open();
+  client.frame({ event: "hello", data: { node: "node2", id: "3", v: 1 } });
+  comes(2);
+  pass(300);
+  expect(stream.serving.get()).toEqual({ class: "node2" });
+  expect(stream.records.find("n2")?.arrival?.node).toBe("node2");
+});
+
 test("a miss that is not mended stays said as such", async () => {
   client.want("room", "1");
   comes(1);

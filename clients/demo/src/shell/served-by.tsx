@@ -19,8 +19,10 @@ const WORDS: Record<Exclude<Status["status"], "open">, string> = {
 };
 
 export function ServedBy({ page }: { page: SystemId }): JSX.Element {
-  const { status, node, retryAt } = useStatus(undefined, useClients()[page]);
-  const nodes = useStore(useStream().nodes);
+  const { status, retryAt } = useStatus(undefined, useClients()[page]);
+  const stream = useStream();
+  const nodes = useStore(stream.nodes);
+  const node = useStore(stream.serving)[page];
   const isOpen = status === "open";
   const index = nodes.findIndex(({ name }) => name === node);
   return (

@@ -59,11 +59,14 @@ export function watch(system: SystemId, given: AnyClient, observer: Observer): (
   let wasOpen = false;
   let isAway = false;
   let node: string | null = null;
+  /** The id of the connection before this one. The snapshot keeps it, and its node, until the new one says who serves it. */
+  let former: string | null = null;
 
   const look = () => {
-    const { status, recovery, missed, node: serving } = client.snapshot();
+    const { status, recovery, missed, node: serving, id } = client.snapshot();
     const isOpen = status === "open";
-    if (node !== (node = isOpen ? serving : null)) observer.node(system, node);
+    if (!isOpen) former = id;
+    if (node !== (node = isOpen && id !== former ? serving : null)) observer.node(system, node);
     if (isOpen && !wasOpen) {
       wasOpen = true;
       heard = Date.now();
@@ -82,7 +85,7 @@ export function watch(system: SystemId, given: AnyClient, observer: Observer): (
       // A clock that is set back takes it along.
       heard = Math.min(came, Math.max(heard, at ?? came));
       if (!isOf(system, event)) return;
-      observer.arrived({ system, event, n, at, came, frame, node: client.snapshot().node });
+      observer.arrived({ system, event, n, at, came, frame, node });
     }),
     client.subscribe(look),
   ];
