@@ -2,7 +2,7 @@
 
 import json
 
-from .client import Client
+from .client import Client, until
 from .http import Http
 
 STATS = "/api/websocket/stats"
@@ -24,9 +24,23 @@ ROOMS = ROOM + ROOM.replace("room", "desk")
 async def stats(port: int, token: str, minutes: int | str | None = 1, status: int = 200) -> dict:
     """The whole answer of a node."""
     query = "" if minutes is None else f"?minutes={minutes}"
-    reply = await Http(port).get(STATS + query, token=token)
+
+    async def answered():
+        reply = await Http(port).get(STATS + query, token=token)
+        # The nodes could not be asked in time: the machine stood still.
+        return None if reply.status == 503 else reply
+
+    reply = await until(answered, "an answer")
     assert reply.status == status, reply
     return reply.json()
+
+
+def start_pair(system, **env: str):
+    """Two nodes with names."""
+    for name in ("one", "two"):
+        system.start_node(wait=False, config=ROOMS, CHANNELGATE__CLUSTER__NAME=name, **env)
+    system.wait()
+    return system
 
 
 def total(values: list[int | None]) -> int:
@@ -70,8 +84,16 @@ class Live:
         return [record for record in records if not kinds or record["kind"] in kinds]
 
     async def wait(self, condition, what: str):
-        """Waits until `condition(self)` is true."""
-        return await self.client.wait(lambda _: condition(self), what)
+        """Waits until `condition(self)` is true, and no longer than the stream lasts."""
+        await self.client.wait(lambda client: condition(self) or client.closed, what)
+        value = condition(self)
+        assert value, f"closed with {self.client.closed} before: {what}"
+        return value
+
+    async def begins(self) -> bool:
+        """Whether the stream begins; otherwise it has ended."""
+        await self.wait(lambda live: live.all("stats") or live.client.closed, "the figures, or the end")
+        return bool(self.all("stats"))
 
     async def first(self) -> dict:
         """The figures with which a stream begins."""
@@ -79,11 +101,14 @@ class Live:
 
     async def tail(self, **wanted) -> None:
         """Asks for records. When this returns, no record of an earlier filter comes any more; the nodes follow soon."""
-        known = len(self.all("invalid"))
         await self.client.send({"tail": wanted})
-        # Messages are read in their order, so the answer to this one says that the filter holds.
+        await self.answers()
+
+    async def answers(self) -> None:
+        """The stream goes on: it has read everything before this, and answers."""
+        known = len(self.all("invalid"))
         await self.client.send({})
-        await self.wait(lambda live: len(live.all("invalid")) > known, "the node to have read the filter")
+        await self.wait(lambda live: len(live.all("invalid")) > known, "an answer")
 
     async def close(self) -> None:
         await self.client.close()
