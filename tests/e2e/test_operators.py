@@ -12,7 +12,7 @@ import websockets
 from rig.client import Client, until
 from rig.demo import mint_access, mint_person
 from rig.http import Http
-from rig.operators import LIVE, ROOM, ROOMS, Live, start_pair, stats, total
+from rig.operators import LIVE, ROOM, ROOMS, Live, note, publish, start_pair, stats, total
 from rig.raw import Raw
 from rig.system import API_KEY
 from rig.tail import Tail, watchers
@@ -34,16 +34,6 @@ def pair(system):
 def node(module_system):
     """One node, for tests that leave nothing behind."""
     return module_system.start_node(config=ROOMS)
-
-
-async def publish(node, group: str, *events: dict) -> None:
-    bodies = [{"group": group, "event": event} for event in events]
-    reply = await Http(node.port).post("/api/publish", data=bodies, token=API_KEY)
-    assert reply.status == 200, reply
-
-
-def note(text: str = "n") -> dict:
-    return {"type": "note", "text": text}
 
 
 async def ids(port: int, admin: str) -> dict[str, str]:
@@ -136,7 +126,7 @@ async def test_a_slow_client_is_listed_with_its_user_and_its_bytes(system, admin
         return (await stats(node.port, admin))["data"]["slow"]
 
     async def behind():
-        await publish(node, "room_a", note("x" * 50_000))
+        await publish(node, "room_a", note("x" * 50_000), is_repeated=True)
         slow = await waiting()
         return slow if slow and slow[0]["waiting"] > 50_000 else None
 
@@ -244,8 +234,8 @@ async def test_the_tail_shows_the_records_of_all_nodes_through_a_filter(pair, ad
     before = len(live.records())
 
     async def arrives():
-        await publish(one, "room_a", note(), {"type": "unknown"})
-        await publish(one, "desk_a", note(), {"type": "unknown"})
+        await publish(one, "room_a", note(), {"type": "unknown"}, is_repeated=True)
+        await publish(one, "desk_a", note(), {"type": "unknown"}, is_repeated=True)
         return {record["node"] for record in live.records()[before:]} == set(known.values())
 
     await until(arrives, "a drop of each node", pause=0.5)
@@ -287,7 +277,7 @@ async def test_records_that_a_page_cannot_keep_up_with_are_counted(system, admin
     await until(lambda: watchers(system, node) == 1, "the node to be watched")
 
     async def dropped():
-        await publish(node, "room_a", *[{"type": "unknown"} for _ in range(1000)])
+        await publish(node, "room_a", *[{"type": "unknown"} for _ in range(1000)], is_repeated=True)
         return live.all("tail_dropped")
 
     assert all(message["count"] > 0 for message in await until(dropped, "records that were dropped"))

@@ -12,9 +12,8 @@ import stack
 from rig.client import Client, until
 from rig.demo import mint_person
 from rig.http import Http
-from rig.operators import ROOMS, Live, start_pair, stats, total
+from rig.operators import ROOMS, Live, note, publish, start_pair, stats, total
 from rig.raw import BINARY, PING, PONG, TEXT, Raw
-from rig.system import API_KEY
 from rig.tail import watchers
 from test_operators import ids
 
@@ -29,12 +28,6 @@ def admin() -> str:
 @pytest.fixture
 def pair(system):
     return start_pair(system)
-
-
-async def publish(node, group: str, count: int) -> None:
-    bodies = [{"group": group, "event": {"type": "note", "text": "n"}} for _ in range(count)]
-    reply = await Http(node.port).post("/api/publish", data=bodies, token=API_KEY)
-    assert reply.status == 200, reply
 
 
 async def begin(bus: redis.Redis, node: str, address: str = f"{stack.LOOPBACK}:1") -> None:
@@ -80,7 +73,7 @@ async def test_the_samples_of_a_node_that_stood_still_for_a_moment_are_not_lost(
 
     # The events of a step that ends while the node stands still, until the question about it has had no answer.
     await asyncio.sleep((4 - time.time()) % 5)
-    await publish(one, "room_a", 7)
+    await publish(one, "room_a", *[note() for _ in range(7)])
     await client.count(7)
     known = len(live.all("sample"))
     two.process.send_signal(signal.SIGSTOP)
@@ -119,7 +112,7 @@ async def test_a_false_node_with_impossible_figures_does_not_stop_the_charts(sys
 
     client = await Client.open(node.port, "/room/a/")
     async with redis.from_url(system.redis_url) as bus, answering(bus, "false", answer):
-        await publish(node, "room_a", 7)
+        await publish(node, "room_a", *[note() for _ in range(7)])
         await client.count(7)
         await live.wait(lambda live: false(live) and sum(map(own, live.figures())) == 7, "the figures of both")
         assert false(live)[0]["connections"] == MOST
@@ -263,7 +256,7 @@ async def test_a_filter_that_changes_all_the_time_does_not_starve_the_node(pair,
     client = await Client.open(two.port, "/room/a/")
 
     async def seen():
-        await publish(one, "room_a", 1)
+        await publish(one, "room_a", note(), is_repeated=True)
         return live.records("delivered")
 
     await until(seen, "a record that passes the last filter", deadline=60, pause=0.2)

@@ -4,6 +4,7 @@ import json
 
 from .client import Client, until
 from .http import Http
+from .system import API_KEY
 
 STATS = "/api/websocket/stats"
 LIVE = "/api/websocket/live"
@@ -33,6 +34,17 @@ async def stats(port: int, token: str, minutes: int | str | None = 1, status: in
     reply = await until(answered, "an answer")
     assert reply.status == status, reply
     return reply.json()
+
+
+def note(text: str = "n") -> dict:
+    return {"type": "note", "text": text}
+
+
+async def publish(node, group: str, *events: dict, is_repeated: bool = False) -> None:
+    """Publishes through a node. It may fail only if the caller repeats it: what has arrived is not known then."""
+    bodies = [{"group": group, "event": event} for event in events]
+    reply = await Http(node.port).post("/api/publish", data=bodies, token=API_KEY)
+    assert reply.status == 200 or (is_repeated and reply.status == 503), reply
 
 
 def start_pair(system, **env: str):
