@@ -12,10 +12,9 @@ import stack
 from rig.client import Client, until
 from rig.demo import mint_person
 from rig.http import Http
-from rig.operators import ROOMS, Live, note, publish, start_pair, stats, total
+from rig.operators import ROOMS, Live, ids, note, publish, start_pair, stats, total
 from rig.raw import BINARY, PING, PONG, TEXT, Raw
 from rig.tail import watchers
-from test_operators import ids
 
 MOST = 2**64 - 1
 

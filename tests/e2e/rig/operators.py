@@ -55,6 +55,16 @@ def start_pair(system, **env: str):
     return system
 
 
+async def ids(port: int, token: str) -> dict[str, str]:
+    """The ids of the nodes `one` and `two` by their names, as soon as both have answered with everything."""
+
+    async def both():
+        known = {node["name"]: node["node"] for node in (await stats(port, token))["data"]["perNode"]}
+        return known if known.keys() == {"one", "two"} else None
+
+    return await until(both, "both nodes")
+
+
 def total(values: list[int | None]) -> int:
     """The sum of a series."""
     return sum(value or 0 for value in values)
