@@ -5,7 +5,6 @@ import { choose, LOTS, useTopics } from "../../parking-topics";
 import { useSession, userIdOf, type Person } from "../../session";
 import { Heading, hueOf } from "../../ui/heading";
 import { MissedBar } from "../../ui/missed-bar";
-import { TestIds } from "../../ui/test-ids";
 import { useLots, useReservations } from "./data";
 import { Lots } from "./lots";
 import { TokenRing } from "./token-ring";
@@ -13,7 +12,6 @@ import { Topics } from "./topics";
 import "../../ui/page.css";
 import "./parking.css";
 
-const notification = () => "notification";
 const CENTRE = { noNotifications: "Reserve a place: the notification appears here." };
 
 export function Parking(): JSX.Element {
@@ -50,9 +48,7 @@ export function Parking(): JSX.Element {
             <TokenRing />
             <Topics chosen={topics} onChange={change} />
           </section>
-          <TestIds part="item" idOf={notification}>
-            <NotificationCenter className="centre" topics={topics.filter((name) => name !== LOTS)} limit={30} labels={CENTRE} />
-          </TestIds>
+          <NotificationCenter className="centre" topics={topics.filter((name) => name !== LOTS)} limit={30} labels={CENTRE} />
         </div>
       </div>
     </div>

@@ -8,7 +8,7 @@ import { Tick, useChanges } from "../../ui/changed";
 import { Empty, Failed } from "../../ui/states";
 import { cancel, isIn, reserve, type Lot, type Reservation } from "./data";
 
-const BONES = 6;
+const SKELETONS = 6;
 
 export interface LotsProps {
   lots: LiveList<Lot>;
@@ -25,7 +25,7 @@ export function Lots({ lots: { items, status, error, reload }, reservations, isS
   return (
     <ul className="lots" aria-label="Lots" aria-busy={isLoading} data-live={isSubscribed}>
       {isLoading
-        ? Array.from({ length: BONES }, (_, index) => <Bones key={index} />)
+        ? Array.from({ length: SKELETONS }, (_, index) => <Skeleton key={index} />)
         : items.map((lot) => <LotCard key={lot.id} lot={lot} mine={reservations.items.filter((one) => isIn(lot, one))} />)}
     </ul>
   );
@@ -93,17 +93,17 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
   );
 }
 
-function Bones(): JSX.Element {
+function Skeleton(): JSX.Element {
   return (
     <li className="lot panel" aria-hidden="true">
       <div className="lot-head">
         <h3>
-          <span className="bone">Old Market</span>
+          <span className="skeleton">Old Market</span>
         </h3>
       </div>
       <div className="lot-row">
         <strong>
-          <span className="bone">10</span>
+          <span className="skeleton">10</span>
         </strong>
       </div>
       <div className="lot-bar" />

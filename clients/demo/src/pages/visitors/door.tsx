@@ -10,7 +10,7 @@ import { clock } from "../../ui/time";
 import type { useVisitors } from "./data";
 
 /** Rows while the list is on its way. */
-const BONES = 6;
+const SKELETONS = 6;
 
 export function Door({ employees, passes }: Pick<ReturnType<typeof useVisitors>, "employees" | "passes">): JSX.Element {
   const { items, status, error, reload } = employees;
@@ -19,11 +19,11 @@ export function Door({ employees, passes }: Pick<ReturnType<typeof useVisitors>,
   return (
     <ul className="door" aria-label="Employees" aria-busy={status === "loading" || !passes}>
       {status === "loading" || !passes
-        ? Array.from({ length: BONES }, (_, index) => (
+        ? Array.from({ length: SKELETONS }, (_, index) => (
             <li key={index} aria-hidden="true">
-              <span className="frame bone" />
-              <strong className="bone">First Lastname</strong>
-              <span className="bone">Door 1 at 10:00:00</span>
+              <span className="frame skeleton" />
+              <strong className="skeleton">First Lastname</strong>
+              <span className="skeleton">Door 1 at 10:00:00</span>
             </li>
           ))
         : items.map((employee) => <Person key={employee.id} employee={employee} pass={passes.get(employee.id)} />)}

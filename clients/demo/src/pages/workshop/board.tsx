@@ -20,7 +20,7 @@ export interface BoardProps {
 }
 
 /** Skeletons of a column. */
-const BONES = [1, 2, 3];
+const SKELETONS = [1, 2, 3];
 
 export function Board({ list, person, userId, colleagues, onOpen }: BoardProps): JSX.Element {
   const [shown, setShown] = useState<Status>("pending");
@@ -80,7 +80,7 @@ export function Board({ list, person, userId, colleagues, onOpen }: BoardProps):
                 {TITLES[status]} <Tick value={isLoading ? "–" : orders.length} />
               </h2>
               {isLoading ? (
-                BONES.map((bone) => <div key={bone} className="order bone" aria-hidden="true" />)
+                SKELETONS.map((row) => <div key={row} className="order skeleton" aria-hidden="true" />)
               ) : (
                 <ul style={{ "--rows": orders.length } as CSSProperties}>
                   {orders.map((order, row) => (
