@@ -11,8 +11,8 @@ from pathlib import Path
 import stack
 from control.supervisor import Refused
 
-#: Seconds for an order: longer than Redis is frozen.
-ANSWER = 20.0
+#: Seconds for an order: longer than Redis is frozen and than 500 events take, and shorter than a page waits.
+ANSWER = 50.0
 SPEEDS = (0.5, 4.0)
 
 
