@@ -175,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         if not low <= speed <= high:
             raise Wrong(HTTPStatus.BAD_REQUEST, f"speed is {low:g} to {high:g}")
         activity.pace(speed, paused)
-        self.server.stream.tell("activity", self._pace())
+        self.server.stream.publish("activity", self._pace())
         return self._pace()
 
     def _sent(self) -> None:

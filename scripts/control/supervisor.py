@@ -90,7 +90,7 @@ class Supervisor:
         return [{"name": name, "port": node.part.port, "state": node.state} for name, node in self.nodes.items()]
 
     def changed(self) -> None:
-        self.stream.tell("nodes", self.states())
+        self.stream.publish("nodes", self.states())
 
     def end_node(self, name: str) -> None:
         self.nodes[name].end(signal.SIGTERM, "was asked to end; it closes its connections first")
