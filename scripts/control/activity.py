@@ -65,7 +65,7 @@ class Activity(stack.Part):
     def _answer(self, number: int, end: float) -> dict:
         while time.monotonic() < end:
             line = self._line(end - time.monotonic())
-            # An answer for which nobody waited any more comes first, or that it is ready.
+            # First may come an answer that was too late for its order, or the line that it is ready.
             self._has_begun |= "ready" in line
             if line.get("id") == number:
                 return line
