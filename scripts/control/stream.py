@@ -1,7 +1,7 @@
 """What the control process sends to pages, in order: events that Django has sent, facts, and states of nodes.
 
-In: lines of `sent.jsonl`, which Django's processes write, and `publish`. Out: entries, to any number of readers. Only the
-newest entries are kept.
+In: lines of `sent.jsonl`, which Django's processes write, and `publish`. Out: entries, to any number of readers. Only
+the newest entries are kept.
 """
 
 import collections

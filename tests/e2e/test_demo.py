@@ -283,7 +283,7 @@ def test_a_token_that_is_issued_while_tokens_expire_can_expire_later(demonstrati
     redis_url = f"redis://{stack.LOOPBACK}:{demonstration.ports['REDIS_PORT']}/0"
     env = {**os.environ, **stack.django_env(demonstration.run, redis_url, "numbered")}
     argv = [stack.PYTHON, stack.MANAGE, "shell", "--verbosity", "0", "-c", MEANWHILE]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=90)
     assert done.stdout == "1\n", done
 
 
