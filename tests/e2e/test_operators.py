@@ -13,7 +13,7 @@ import websockets
 from rig.client import Client, until
 from rig.demo import mint_access, mint_person
 from rig.http import Http
-from rig.operators import LIVE, ROOM, ROOMS, Live, stats, total
+from rig.operators import LIVE, ROOM, ROOMS, Live, ids, stats, total
 from rig.raw import Raw
 from rig.system import API_KEY
 from rig.tail import Tail, watchers
@@ -43,16 +43,6 @@ async def publish(node, group: str, *events: dict) -> None:
 
 def note(text: str = "n") -> dict:
     return {"type": "note", "text": text}
-
-
-async def ids(port: int, admin: str) -> dict[str, str]:
-    """The ids of the nodes by their names."""
-
-    async def both():
-        nodes = (await stats(port, admin))["data"]["perNode"]
-        return {node["name"]: node["node"] for node in nodes} if len(nodes) == 2 else None
-
-    return await until(both, "both nodes")
 
 
 async def test_the_history_of_two_nodes_is_merged_and_a_room_on_both_is_one_room(pair, admin):
@@ -108,13 +98,16 @@ async def test_the_history_of_two_nodes_is_merged_and_a_room_on_both_is_one_room
 async def test_a_silent_node_is_named_and_the_others_answer(pair, admin):
     one, two = pair.nodes
     known = await ids(one.port, admin)
+
+    async def without_it():
+        answer = await stats(one.port, admin)
+        return answer["data"] if answer["silent"] == [known["two"]] else None
+
     two.process.send_signal(signal.SIGSTOP)
     try:
-        answer = await stats(one.port, admin)
+        data = await until(without_it, "the answer of the other node alone")
     finally:
         two.process.send_signal(signal.SIGCONT)
-    assert answer["silent"] == [known["two"]]
-    data = answer["data"]
     assert data["nodes"] == 2 and [node["name"] for node in data["perNode"]] == ["one"]
     assert [node["name"] for node in data["history"]["perNode"]] == ["one"]
 

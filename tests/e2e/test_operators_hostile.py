@@ -12,7 +12,7 @@ import stack
 from rig.client import Client, until
 from rig.demo import mint_person
 from rig.http import Http
-from rig.operators import ROOMS, Live, stats, total
+from rig.operators import ROOMS, Live, ids, stats, total
 from rig.raw import BINARY, PING, PONG, TEXT, Raw
 from rig.system import API_KEY
 from rig.tail import watchers
@@ -199,7 +199,7 @@ async def test_a_ticket_that_went_to_another_address_opens_no_node(pair, admin):
 
     server = await asyncio.start_server(listen, stack.LOOPBACK, 0)
     address = f"{stack.LOOPBACK}:{server.sockets[0].getsockname()[1]}"
-    known = {node["name"]: node["node"] for node in (await stats(one.port, admin))["data"]["perNode"]}
+    known = await ids(one.port, admin)
     live = await Live.open(one.port, admin)
     await live.first()
     async with redis.from_url(pair.redis_url) as bus:

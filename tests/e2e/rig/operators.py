@@ -2,7 +2,7 @@
 
 import json
 
-from .client import Client
+from .client import Client, until
 from .http import Http
 
 STATS = "/api/websocket/stats"
@@ -27,6 +27,16 @@ async def stats(port: int, token: str, minutes: int | str | None = 1, status: in
     reply = await Http(port).get(STATS + query, token=token)
     assert reply.status == status, reply
     return reply.json()
+
+
+async def ids(port: int, token: str) -> dict[str, str]:
+    """The ids of the nodes `one` and `two` by their names, as soon as both have answered with everything."""
+
+    async def both():
+        known = {node["name"]: node["node"] for node in (await stats(port, token))["data"]["perNode"]}
+        return known if known.keys() == {"one", "two"} else None
+
+    return await until(both, "both nodes")
 
 
 def total(values: list[int | None]) -> int:
