@@ -1,8 +1,8 @@
 //! The last 15 minutes of a node's counters, for the charts of the operators' page.
 //!
 //! In: the totals of the counters every five seconds, with the time. Out: one [`Sample`] for each step, with what was
-//! added in it. Steps end at multiples of five seconds of the wall clock, so that the nodes' samples can be added up. It
-//! never looks at a clock itself, and keeps no zeros: a node has a few KB of it.
+//! added in it. Steps end at multiples of five seconds of the wall clock, so that the nodes' samples can be added up.
+//! It never looks at a clock itself, and keeps no zeros: a node has a few KB of it.
 
 use std::{
     borrow::Cow,
@@ -77,9 +77,9 @@ struct Ring {
 }
 
 impl History {
-    /// Takes a sample at this time. One that comes late counts for the last step that has ended; what happened in a step
-    /// without a sample is in the next one, so that no event is missing from a sum. Readers take each step once, so a
-    /// sample does not change: if the clock goes slower or is set back a little, the next step has the rest.
+    /// Takes a sample at this time. One that comes late counts for the last step that has ended; what happened in a
+    /// step without a sample is in the next one, so that no event is missing from a sum. Readers take each step once, so
+    /// a sample does not change: if the clock goes slower or is set back a little, the next step has the rest.
     pub fn take(&self, now: SystemTime, totals: Totals) {
         let at = step_of(now);
         let ring = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
