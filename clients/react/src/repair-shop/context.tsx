@@ -23,6 +23,8 @@ export interface WebSocketProviderProps {
   /** Default: what localStorage has under `storageKey`. */
   token?: Token;
   storageKey?: string;
+  /** Who is logged in, where `token` is a function. Otherwise the token says it. */
+  user?: string | number | null;
   labels?: object;
 }
 
@@ -32,7 +34,6 @@ const OnlineContext = createContext<readonly PresentUser[]>([]);
 export function WebSocketProvider({ children, url = "/", token, storageKey = "token", ...props }: WebSocketProviderProps): ReactNode {
   return (
     <ChannelgateProvider
-      {...props}
       name={NAME}
       url={url}
       transport={socketIo()}
@@ -40,6 +41,7 @@ export function WebSocketProvider({ children, url = "/", token, storageKey = "to
       token={token ?? (() => stored(storageKey))}
       // Read in each render, too: a login in this tab sends no event of its own.
       user={userOf(token ?? stored(storageKey))}
+      {...props}
     >
       <People>{children}</People>
     </ChannelgateProvider>
