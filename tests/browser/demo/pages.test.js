@@ -141,14 +141,44 @@ describe("the pages of the demonstration", () => {
   });
 
   it("becomes another person with one click, and stays it after a reload", async () => {
-    const demo = await Demo.open(browser, system, "workshop", { as: "ann" });
+    const asked = [];
+    const watch = (request) => request.url().endsWith("/demo/control/config") && asked.push(request.url());
+    const demo = await Demo.open(browser, system, "workshop", { as: "ann", watch });
     await demo.isLive();
+    await demo.page.locator("canvas").evaluate((canvas) => (canvas.dataset.kept = "yes"));
     await demo.test("person").click();
     await demo.test("person-tia").click();
     await until("the name is shown", async () => /Tia/.test(await demo.test("person").textContent()));
     await demo.isLive();
+    // The shell stays as it is: the focus is on the button, the river has its dots, nothing is asked again.
+    assert.equal(await demo.page.evaluate(() => document.activeElement.dataset.testid), "person");
+    assert.equal(await demo.page.locator("canvas").getAttribute("data-kept"), "yes");
+    assert.equal(asked.length, 1);
+    await demo.page.reload();
+    await until("the name is still shown", async () => /Tia/.test(await demo.test("person").textContent()));
     await demo.close();
     assert.deepEqual(demo.problems, []);
+  });
+
+  it("keeps its shell where a page cannot be loaded, and where the browser keeps nothing", async () => {
+    const demo = await Demo.open(browser, system);
+    await demo.page.addInitScript(() => {
+      for (const kind of ["localStorage", "sessionStorage"]) {
+        Object.defineProperty(window, kind, {
+          get() {
+            throw new DOMException("The operation is insecure.", "SecurityError");
+          },
+        });
+      }
+    });
+    await demo.page.route(/\/assets\/parking-.*\.js/, (route) => route.abort());
+    await demo.page.reload();
+    await demo.test("rail-parking").click();
+    await demo.page.getByRole("button", { name: "Load the page again" }).waitFor();
+    await demo.goTo("visitors");
+    await demo.isLive();
+    await demo.close();
+    assert.deepEqual(demo.problems.filter((problem) => /^(exception|policy)/.test(problem)), []);
   });
 
   it("is reached and used by keyboard alone", async () => {
