@@ -91,16 +91,16 @@ fn admin_token() -> String {
     token(&[("role", "admin".into())])
 }
 
-struct Desk {
-    config: Config,
+pub(super) struct Desk {
+    pub config: Config,
     responder: Arc<Answering>,
     draining: Draining,
     /// The key that the node has printed.
-    printed: Option<&'static str>,
+    pub printed: Option<&'static str>,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { config: config(), responder: Arc::default(), draining: Draining::default(), printed: None }
     }
 
@@ -108,8 +108,19 @@ impl Desk {
         Self { responder: Arc::new(Answering { instead: Some(instead), ..Answering::default() }), ..Self::new() }
     }
 
-    async fn call(&self, request: test::TestRequest) -> (u16, HeaderMap, Json) {
-        let metrics = Metrics::new();
+    /// Of a node that does not answer.
+    pub fn silent() -> Self {
+        Self { responder: Arc::new(Answering { silent: true, ..Answering::default() }), ..Self::new() }
+    }
+
+    pub fn gate(&self) -> PublishGate {
+        PublishGate::from_pointee(match self.printed {
+            Some(key) => PublishAccess::Printed(Secret::new(key)),
+            None => PublishAccess::Off,
+        })
+    }
+
+    pub async fn admin(&self, metrics: &Metrics) -> Admin {
         let authenticator = Arc::new(Authenticator::new(&self.config, Arc::new(MemoryCache::new())).unwrap());
         let cluster = Arc::new(Cluster::new(&self.config, metrics.clone()).unwrap());
         let responder: Arc<dyn Responder> = self.responder.clone();
@@ -123,18 +134,20 @@ impl Desk {
             let member = PresenceMember { scope: "shop".into(), id: id.into() };
             assert!(presence.enter(&member, &Value::Null).await.is_some());
         }
-        let admin = Admin::new(&self.config, authenticator, cluster, Arc::new(presence));
+        Admin::new(&self.config, authenticator, cluster, Arc::new(presence))
+    }
+
+    async fn call(&self, request: test::TestRequest) -> (u16, HeaderMap, Json) {
+        let metrics = Metrics::new();
         let layer = MemoryLayer::new(metrics.clone());
         let app = App::new()
+            .app_data(web::Data::new(self.admin(&metrics).await))
             .app_data(web::Data::new(Registry::new(Arc::new(layer))))
             .app_data(web::Data::new(self.draining.clone()))
             .app_data(web::Data::new(watch::channel(None::<Duration>).1))
             .app_data(web::Data::new(metrics.clone()))
-            .app_data(web::Data::new(PublishGate::from_pointee(match self.printed {
-                Some(key) => PublishAccess::Printed(Secret::new(key)),
-                None => PublishAccess::Off,
-            })))
-            .configure(|service| configure(service, &admin));
+            .app_data(web::Data::new(self.gate()))
+            .configure(configure);
         let app = test::init_service(app).await;
         let answer = test::call_service(&app, request.to_request()).await;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
