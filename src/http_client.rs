@@ -35,7 +35,8 @@ pub fn unix_client(socket: &Path) -> reqwest::Result<Client> {
     client().unix_socket(socket).build()
 }
 
-/// The clients for other nodes: one for all that listen on TCP, and one for each unix socket. A client costs a setup of TLS.
+/// The clients for other nodes: one for all that listen on TCP, and one for each unix socket. Each costs a setup of
+/// TLS.
 #[derive(Default)]
 pub struct NodeClients(RefCell<HashMap<Arc<str>, Client>>);
 

@@ -1,8 +1,8 @@
 //! `GET live`: a WebSocket with the figures of the cluster every five seconds, and the tail of all nodes on request.
 //!
 //! In: a first message with the same credential as the admin API, then filters of the tail. Out: JSON, one object per
-//! message. It ends when the credential is not valid, or is not any more, when the node drains, and when the page does not
-//! read. docs/ADMIN.md is the contract; docs/decisions/0046 says why it runs over actix-ws.
+//! message. It ends when the credential is not valid, or is not any more, when the node drains, and when the page does
+//! not read. docs/ADMIN.md is the contract; docs/decisions/0046 says why it runs over actix-ws.
 
 mod feed;
 mod message;
@@ -187,13 +187,12 @@ impl OperatorStream {
         let admin = self.admin.clone();
         let streams = &admin.0.streams;
         let mut replaced = streams.begin();
+        let too_many = || Err(Ending::new(1013, "Too many live streams are open on this node").into());
         let (credential, expires) = tokio::select! {
             identified = self.identify(messages) => identified?,
-            _ = &mut replaced => return Err(Ending::new(1013, "Too many streams are about to begin on this node").into()),
+            _ = &mut replaced => return too_many(),
         };
-        let Ok(_permit) = streams.open.try_acquire() else {
-            return Err(Ending::new(1013, "Too many live streams are open on this node").into());
-        };
+        let Ok(_permit) = streams.open.try_acquire() else { return too_many() };
         drop(replaced);
         tokio::select! {
             ended = self.report(messages, &credential) => ended,
@@ -218,8 +217,8 @@ impl OperatorStream {
         }
     }
 
-    /// Reports until the stream ends. What it asks the nodes runs beside the rest: while they do not answer, or Redis is away,
-    /// records go on.
+    /// Reports until the stream ends. What it asks the nodes runs beside the rest: while they do not answer, or Redis
+    /// is away, records go on.
     async fn report(
         &mut self,
         messages: &mut AggregatedMessageStream,
@@ -236,8 +235,8 @@ impl OperatorStream {
                     }
                 }
                 () = &mut next => {
-                    let wanted =
-                        if self.sent.goes_on(history::step_of(SystemTime::now())) { Wanted::Recent } else { Wanted::All };
+                    let goes_on = self.sent.goes_on(history::step_of(SystemTime::now()));
+                    let wanted = if goes_on { Wanted::Recent } else { Wanted::All };
                     question.set(self.question(credential, wanted).fuse());
                 }
                 answer = &mut question => {
@@ -346,7 +345,8 @@ async fn next_step() {
     sleep(history::until_next(SystemTime::now()) + SAMPLED).await;
 }
 
-/// Resolves when this time has come. A timer does not follow a wall clock that is set, so a look at it is due at each step.
+/// Resolves when this time has come. A timer does not follow a wall clock that is set: each step checks the
+/// credential again.
 async fn until(end: Option<SystemTime>) {
     match end {
         Some(end) => sleep(end.duration_since(SystemTime::now()).unwrap_or_default()).await,

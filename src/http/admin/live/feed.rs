@@ -1,8 +1,8 @@
-//! The records of the tail for one live stream: those of this node, and those of every other one, over HTTP and with a ticket
-//! of this node (decision 0046).
+//! The records of the tail for one live stream: those of this node, and those of every other one, over HTTP and with a
+//! ticket of this node (decision 0046).
 //!
-//! In: a filter, and the live nodes from time to time. Out: records, at most [`WAITING`] at once. It never waits for the
-//! page: a record that finds no room is counted instead.
+//! In: a filter, and the live nodes from time to time. Out: records, at most [`WAITING`] at once. It never waits for
+//! the page: a record that finds no room, or is too long, is counted instead.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -117,8 +117,8 @@ impl Feed {
         Self { filter, authenticator, clients, here, shared, records, sources, last_sent: None }
     }
 
-    /// These nodes are alive: each that is new, or has another address now, is followed there; and each that has gone is not
-    /// any more.
+    /// These nodes are alive: each that is new, or has another address now, is followed there; and each that has gone
+    /// is not any more.
     pub fn follow(&mut self, nodes: &BTreeMap<NodeId, NodeFacts>) {
         let here = self.here.clone();
         let is_there =
