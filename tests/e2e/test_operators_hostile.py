@@ -170,7 +170,7 @@ async def test_false_records_of_the_tail_do_not_break_the_stream(system, admin):
     assert {record["kind"] for record in live.records() if record["node"] == "false"} <= {"x", "end"}
     await live.answers()
     server.close()
-    await until(lambda: "the tail of node false at " in whole_log(one), "the reason in the log")
+    await until(lambda: "the tail of node false at " in whole_log(node), "the reason in the log")
     await live.close()
 
 
