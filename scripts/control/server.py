@@ -1,8 +1,8 @@
 """HTTP of the control process, behind nginx at /demo/control/.
 
 Only for pages of the demonstration itself: the peer is this machine, the Host and the Origin are the site's, and a
-change needs the header X-Demo, which no other site can send without being asked first. Clients, bodies and times are
-bounded.
+change needs the header X-Demo, which no other site can send without a CORS preflight, which this server refuses.
+Clients, bodies and times are bounded.
 """
 
 import ipaddress
@@ -54,7 +54,7 @@ class Control(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request, client_address) -> None:
-        """A client that has gone is not worth a line."""
+        """A client that has gone is not an error."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -175,21 +175,21 @@ class Handler(BaseHTTPRequestHandler):
         if not low <= speed <= high:
             raise Wrong(HTTPStatus.BAD_REQUEST, f"speed is {low:g} to {high:g}")
         activity.pace(speed, paused)
-        self.server.stream.tell("activity", self._pace())
+        self.server.stream.publish("activity", self._pace())
         return self._pace()
 
     def _sent(self) -> None:
-        """Server-Sent Events: what Django sends from now on, or after the event of Last-Event-ID, or of ?last=…"""
+        """Server-Sent Events: what happens from now on, or after the entry of Last-Event-ID, or of ?last=…"""
         stream, query = self.server.stream, self.path.partition("?")[2]
         last = self.headers.get("Last-Event-ID") or query.removeprefix("last=")
-        place = stream.after_number(int(last)) if last.isdecimal() and len(last) < 20 else stream.now()
+        place = stream.place_of(last)
         self._head(HTTPStatus.OK, "text/event-stream")
         now = {"run": stream.run, "nodes": self.server.supervisor.states(), "activity": self._pace()}
         events = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in now.items())
         self._write(f"retry: 1000\n{events}")
         while not stream.stopping.is_set():
             entries = stream.after(place, ALIVE)
-            self._write("".join(map(frame, entries)) or ": alive\n\n")
+            self._write("".join(f"id: {stream.id(entry.place)}\n{frame(entry)}" for entry in entries) or ": alive\n\n")
             place = entries[-1].place if entries else place
 
     def _write(self, text: str) -> None:
@@ -218,6 +218,5 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def frame(entry: Entry) -> str:
-    if entry.kind == "sent":
-        return f"id: {entry.number}\ndata: {entry.data}\n\n"
-    return f"event: {entry.kind}\ndata: {entry.data}\n\n"
+    name = "" if entry.kind == "sent" else f"event: {entry.kind}\n"
+    return f"{name}data: {entry.data}\n\n"
