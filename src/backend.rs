@@ -24,7 +24,7 @@ use crate::{
     warn_bounded,
 };
 
-pub use crate::http_client::{http_client, unix_client};
+pub use crate::http_client::{NodeClients, http_client, unix_client};
 pub use http::HttpBackend;
 use login::LoginQuestions;
 pub use transport::HttpBackendError;

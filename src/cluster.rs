@@ -166,10 +166,18 @@ impl Cluster {
     pub async fn nodes(&self) -> Result<BTreeMap<NodeId, NodeFacts>, ClusterError> {
         match &self.redis {
             Some(redis) => redis.membership.nodes().await,
+            None => Ok(self.known_nodes()),
+        }
+    }
+
+    /// The live nodes as of the last heartbeat that Redis answered: also while it does not.
+    pub fn known_nodes(&self) -> BTreeMap<NodeId, NodeFacts> {
+        match &self.redis {
+            Some(redis) => redis.membership.known_nodes(),
             None => {
                 let facts = self.alone.get().map(|(facts, _)| facts.clone());
                 let connections = self.metrics.connections.get();
-                Ok(facts.map(|facts| (self.id.clone(), NodeFacts { connections, ..facts })).into_iter().collect())
+                facts.map(|facts| (self.id.clone(), NodeFacts { connections, ..facts })).into_iter().collect()
             }
         }
     }

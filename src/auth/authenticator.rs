@@ -25,10 +25,11 @@ use super::{
     credential::{self, Authorization, Credential},
     django::{DjangoLogins, Forwarded, Verdict},
     jwt,
+    origin::is_own,
     signed_group::{SignedGroup, SignedGroupError},
 };
 use crate::{
-    config::{AuthMethod, Config, InvalidToken},
+    config::{AuthMethod, Config, InvalidToken, TokenHeader},
     event::Fingerprint,
 };
 
@@ -113,6 +114,13 @@ impl Authenticator {
     /// Checks the origin of the page.
     pub fn check_origin(&self, head: &RequestHead<'_>) -> Result<(), AuthError> {
         if self.keys.load().origins.allows(head.origin, head.host) { Ok(()) } else { Err(AuthError::Origin) }
+    }
+
+    /// Like [`Self::check_origin`], for pages that show a credential after the handshake: those of the node itself are
+    /// accepted with any configuration.
+    pub fn check_page_origin(&self, head: &RequestHead<'_>) -> Result<(), AuthError> {
+        let is_own = head.origin.is_some_and(|origin| is_own(origin, head.host));
+        if is_own { Ok(()) } else { self.check_origin(head) }
     }
 
     /// Authenticates by the first of `methods` that succeeds.
@@ -303,6 +311,16 @@ impl Authenticator {
             (false, None) => jwt::NO_KEY,
             (false, Some(_)) => AuthError::Missing,
         })
+    }
+
+    /// Like [`Self::identify_request`], but also accepts `Authorization: Bearer` where the project uses another header or
+    /// scheme: what operators use does not know the project's.
+    pub async fn identify_operator(&self, head: &RequestHead<'_>) -> Result<Identity, AuthError> {
+        let identity = self.identify_request(head).await;
+        match (&identity, TokenHeader::default().read(head)) {
+            (Err(AuthError::Missing), Authorization::Token(token)) => self.identify(&AuthMethod::Jwt, token).await,
+            _ => identity,
+        }
     }
 
     /// The group that a token signed by Django lets a client of this consumer join, if the client has this user.

@@ -173,7 +173,7 @@ fn is_same_domain(host: &str, pattern: &str) -> bool {
 }
 
 /// Whether an origin is the host of the request. A `Host` without a port means the default port of the origin's scheme.
-fn is_own(origin: &str, host: Option<&str>) -> bool {
+pub(super) fn is_own(origin: &str, host: Option<&str>) -> bool {
     let (Some(origin), Some(host)) = (Url::parse(origin), host) else { return false };
     let Some(host) = Url::parse(&format!("{}://{host}", origin.scheme)) else { return false };
     let (Ok(Some(origin_port)), Ok(Some(host_port))) = (origin.port(), host.port()) else { return false };

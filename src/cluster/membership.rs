@@ -222,6 +222,11 @@ impl Membership {
         self.refresh().await
     }
 
+    /// The live nodes as of the last heartbeat that Redis answered.
+    pub fn known_nodes(&self) -> BTreeMap<NodeId, NodeFacts> {
+        self.with(|known| known.nodes.clone())
+    }
+
     /// The addresses of the live nodes, for a program outside the cluster.
     pub async fn addresses(&self) -> Result<Vec<Arc<str>>, ClusterError> {
         let work = async |connection: &mut MultiplexedConnection| {

@@ -168,9 +168,8 @@ impl From<OrderError> for Problem {
 }
 
 /// Registers the routes.
-pub fn configure(service: &mut web::ServiceConfig, admin: &Admin) {
+pub fn configure(service: &mut web::ServiceConfig) {
     let scope = web::scope("/api/websocket")
-        .app_data(web::Data::new(admin.clone()))
         .service(read("/health").route(Verbs::Read.route().to(health)))
         .service(resource::counted(read("/stats").route(Verbs::Read.route().to(stats::stats))))
         .service(resource::counted(read("/live").route(Verbs::Read.route().to(live::open))))

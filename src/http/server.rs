@@ -354,7 +354,7 @@ fn routes(service: &mut web::ServiceConfig, services: Services, admin: &Admin, h
         let route = route.app_data(web::Data::new(bodies)).route(Verbs::Post.route().to(publish::publish));
         resource::counted(route)
     });
-    admin::configure(service, admin);
+    admin::configure(service);
     if let Some(page) = services.page {
         page::configure(service, page, move || serving.load().proxy.is_none());
     }

@@ -66,7 +66,7 @@ impl EngineIoShared {
 pub(super) struct SocketIoHandler {
     sessions: Rc<Sessions>,
     admission: Rc<Admission>,
-    relay: Option<Relay>,
+    relay: Relay,
     precheck: Rc<Precheck>,
     body: BodyLimits,
 }
@@ -85,13 +85,12 @@ impl SocketIoHandler {
     ) -> Self {
         let settings = Settings::new(config);
         let patience = settings.ping_interval + settings.ping_timeout + Duration::from_secs(5);
-        let relay = Relay::new(Arc::clone(&engine.peers), drain, patience);
         let body = BodyLimits::new(settings.max_payload, config);
         let (services, node) = (Rc::clone(&admission.services), engine.peers.node_id());
         Self {
             sessions: Sessions::start(services, connections, settings, node, &engine.workers),
             admission,
-            relay: relay.inspect_err(|error| log::error!("cannot relay requests to other nodes: {error}")).ok(),
+            relay: Relay::new(Arc::clone(&engine.peers), drain, patience),
             precheck,
             body,
         }
@@ -243,12 +242,11 @@ impl SocketIoHandler {
         node: &str,
         websocket: Option<AcceptedSlot>,
     ) -> Answered {
-        let relay = self.relay.as_ref().ok_or(Breach::Session)?;
         let Some(slot) = websocket else {
             let body = self.body(request, payload).await?;
-            return Ok(relay.poll(node, request, body).await.ok_or(Breach::Session)?);
+            return Ok(self.relay.poll(node, request, body).await.ok_or(Breach::Session)?);
         };
-        let (response, splice) = relay.upgrade(node, request).await.ok_or(Breach::Session)?;
+        let (response, splice) = self.relay.upgrade(node, request).await.ok_or(Breach::Session)?;
         if let Some(splice) = splice {
             slot.accept(Accepted::by(splice));
         }

@@ -89,7 +89,7 @@ pub(super) fn direct(tail: &Tail, event: &Event, outcome: &'static str) {
 /// Events may have been missed.
 pub(super) fn gap(tail: &Tail, gap: &Gap) {
     let groups = gap.groups.iter().flatten().map(GroupName::as_str);
-    tail.tell(groups, || TailEvent::Gap { reason: gap.reason.label() });
+    tail.tell_loss(groups, || TailEvent::Gap { reason: gap.reason.label() });
 }
 
 fn came(tail: &Tail, source: &'static str, of: &str, body: &Value) -> TailEvent {

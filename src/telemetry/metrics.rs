@@ -70,7 +70,7 @@ impl DropCounter {
     /// Counts one drop and reports it to the watchers.
     pub fn inc(&self) {
         self.counter.inc();
-        self.metrics.tail.tell(None, || TailEvent::dropped(self.reason, 1, None, &""));
+        self.metrics.tail.tell_loss(None, || TailEvent::dropped(self.reason, 1, None, &""));
     }
 }
 
@@ -308,7 +308,7 @@ impl Counters {
             return;
         }
         self.count_drops(reason, count);
-        self.tail.tell(group, || TailEvent::dropped(reason, count, consumer, detail));
+        self.tail.tell_loss(group, || TailEvent::dropped(reason, count, consumer, detail));
     }
 
     /// Counts drops that are reported to the watchers elsewhere.

@@ -47,9 +47,9 @@ struct Watchers {
 }
 
 impl Tail {
-    /// Whether there is a watcher.
+    /// Whether a watcher wants more than losses. An open operators' page does not: it costs nothing for each event.
     pub fn is_watched(&self) -> bool {
-        self.watchers() > 0
+        self.watchers.of_everything.load(Ordering::Relaxed) > 0
     }
 
     /// The number of watchers.
@@ -73,19 +73,24 @@ impl Tail {
         names.get(&number).map_or_else(|| format!("consumer[{number}]").into(), Arc::clone)
     }
 
-    /// Reports what happened in a group, if there is a watcher.
+    /// Reports what happened in a group, if a watcher wants more than losses.
     pub fn tell<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: impl FnOnce() -> TailEvent) {
         if self.is_watched() {
+            let what = what();
+            debug_assert!(!what.is_loss(), "tell_loss reports losses");
+            self.tell_now(groups, what);
+        }
+    }
+
+    /// Reports what was lost, or may have been, if there is a watcher.
+    pub fn tell_loss<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: impl FnOnce() -> TailEvent) {
+        if self.watchers() > 0 {
             self.tell_now(groups, what());
         }
     }
 
     #[cold]
     fn tell_now<'a>(&self, groups: impl IntoIterator<Item = &'a str>, what: TailEvent) {
-        // An open operators' page wants losses only: it must not cost a line, and a wake-up, for each event.
-        if !what.is_loss() && self.watchers.of_everything.load(Ordering::Relaxed) == 0 {
-            return;
-        }
         if let Some(lines) = self.lines.get() {
             let groups = groups.into_iter().map(Arc::from).collect();
             // The last watcher may have gone this moment.
@@ -173,7 +178,7 @@ impl TailWatcher {
                 Some(name) => consumers.contains(name),
                 None => line.what.is_loss(),
             };
-        let is_wanted = matches!(line.what, TailEvent::Missed { .. }) || !losses || line.what.is_loss();
+        let is_wanted = !losses || line.what.is_loss();
         is_wanted
             && is_of_consumer
             && is_of_connection

@@ -12,6 +12,7 @@ import stack
 from rig.client import Client, until
 from rig.demo import mint_person
 from rig.http import Http
+from rig.log import whole_log
 from rig.operators import ROOMS, Live, ids, note, publish, start_pair, stats, total
 from rig.raw import BINARY, PING, PONG, TEXT, Raw
 from rig.tail import watchers
@@ -149,17 +150,15 @@ async def test_false_records_of_the_tail_do_not_break_the_stream(system, admin):
         b"\xff\xfe{}", b"{}", b"[]", b"null", b'{"kind":7}', b'{"kind":"missed","lines":18446744073709551615}',
         b'{"kind":"missed","lines":-1}', b'{"kind":"a"} {"kind":"b"}',
         b'{"kind":"x","deep":' + b"[" * 9000 + b"]" * 9000 + b"}",
-        b'{"kind":"x","text":"\\ud800"}', b'{"kind":"x"}}{', b"x" * 70_000, b'{"kind":"end"}',
+        b'{"kind":"x","text":"\\ud800"}', b'{"kind":"x"}}{', b"x" * 70_000, b'{"kind":"end"}', b"x" * 70_000,
     ]  # fmt: skip
 
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"\n".join(lines[:-2]) + b"\n" + lines[-1] + b"\n"
-        )
-        writer.write(lines[-2])
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"\n".join(lines))
         with contextlib.suppress(ConnectionError):
             await writer.drain()
+        writer.close()
 
     server = await asyncio.start_server(serve, stack.LOOPBACK, 0)
     live = await Live.open(node.port, admin)
@@ -168,13 +167,10 @@ async def test_false_records_of_the_tail_do_not_break_the_stream(system, admin):
         await begin(bus, "false", f"{stack.LOOPBACK}:{server.sockets[0].getsockname()[1]}")
     await live.tail()
     await live.wait(lambda live: live.records("end"), "the last of the false records")
-    # Too long a line without an end: the node gives it up, and says so.
-    await live.wait(
-        lambda live: any("false" in one["nodes"] for one in live.all("tail_silent")), "the false node silent"
-    )
     assert {record["kind"] for record in live.records() if record["node"] == "false"} <= {"x", "end"}
     await live.answers()
     server.close()
+    await until(lambda: "the tail of node false at " in whole_log(node), "the reason in the log")
     await live.close()
 
 
@@ -260,4 +256,29 @@ async def test_a_filter_that_changes_all_the_time_does_not_starve_the_node(pair,
 
     await until(seen, "a record that passes the last filter", deadline=60, pause=0.2)
     await client.close()
+    await live.close()
+
+
+async def test_streams_without_a_credential_keep_no_operator_out(system, admin):
+    node = system.start_node(config=ROOMS)
+    idle = [await Live.open(node.port) for _ in range(70)]
+    live = await Live.open(node.port, admin)
+    await live.first()
+    await live.close()
+    for other in idle:
+        await other.close()
+
+
+async def test_another_filter_reaches_all_nodes_also_while_redis_does_not_answer(pair, admin):
+    one, two = pair.nodes
+    live = await Live.open(one.port, admin)
+    await live.first()
+    await ids(one.port, admin)
+    pair.redis.signal(signal.SIGSTOP)
+    try:
+        await live.tail(drops=True)
+        await until(lambda: watchers(pair, one) == watchers(pair, two) == 1, "both nodes to be watched")
+        assert all(one["nodes"] == [] for one in live.all("tail_silent"))
+    finally:
+        pair.redis.signal(signal.SIGCONT)
     await live.close()

@@ -34,12 +34,10 @@ pub(super) enum Problem {
     Unauthorized(String),
     /// A valid token without access.
     Forbidden,
-    /// The publish key, sent by a page of another site.
+    /// A page of another site sent the printed key, or opened the live stream.
     Foreign,
     /// A field is missing or wrong.
     Invalid { field: String, reason: String },
-    /// Too many operators look on.
-    TooMany,
     /// It is not a WebSocket, where one is needed.
     NoUpgrade,
     /// The body is larger than `api.max_body`.
@@ -58,7 +56,6 @@ impl fmt::Display for Problem {
             }
             Self::Forbidden => f.write_str("Admin access required"),
             Self::Foreign => f.write_str("Pages of another site may not use this API"),
-            Self::TooMany => f.write_str("Too many live streams are open on this node"),
             Self::NoUpgrade => f.write_str("Open a WebSocket here"),
             Self::TooLarge => f.write_str("The body is larger than api.max_body"),
             Self::Late => f.write_str("The body did not come within server.body_timeout"),
@@ -72,7 +69,6 @@ impl ResponseError for Problem {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::Foreign => StatusCode::FORBIDDEN,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Late => StatusCode::REQUEST_TIMEOUT,
@@ -127,22 +123,27 @@ impl Access {
             None => {}
         }
         // The query is not read: URLs end up in logs.
-        let identity = self.authenticator.identify_request(&head::of(request)).await;
+        let identity = self.authenticator.identify_operator(&head::of(request)).await;
         self.admit(identity, gate.is_some_and(|gate| publish::is_printing(&gate.load()))).map(drop)
     }
 
     /// Checks a token, or a key, that did not come in a request's head; returns when it ends.
-    pub async fn check_shown(&self, shown: &str, gate: &PublishGate) -> Result<Option<SystemTime>, Problem> {
-        if publish::is_printed(shown, &gate.load()) {
+    pub async fn check_credential(&self, credential: &str, gate: &PublishGate) -> Result<Option<SystemTime>, Problem> {
+        if publish::is_printed(credential, &gate.load()) {
             return Ok(None);
         }
-        let identity = self.authenticator.identify(&AuthMethod::Jwt, shown).await;
-        self.admit(identity, publish::is_printing(&gate.load())).map(|identity| identity.expires)
+        let identity = self.authenticator.identify(&AuthMethod::Jwt, credential).await;
+        let has_key = publish::is_printing(&gate.load());
+        match identity {
+            // It was the printed key, perhaps, until a reload set another one: this does not pass by itself.
+            Err(AuthError::Unconfigured(reason)) if !has_key => Err(Problem::Unauthorized(reason.to_owned())),
+            identity => self.admit(identity, has_key).map(|identity| identity.expires),
+        }
     }
 
     /// Checks that the page that opens a socket is one of the node's own, or of an allowed origin.
     pub fn check_origin(&self, request: &HttpRequest) -> Result<(), Problem> {
-        self.authenticator.check_origin(&head::of(request)).map_err(|_| Problem::Foreign)
+        self.authenticator.check_page_origin(&head::of(request)).map_err(|_| Problem::Foreign)
     }
 
     /// `has_key`: there is a key that would have given access.

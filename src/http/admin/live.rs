@@ -1,8 +1,8 @@
 //! `GET live`: a WebSocket with the figures of the cluster every five seconds, and the tail of all nodes on request.
 //!
 //! In: a first message with the same credential as the admin API, then filters of the tail. Out: JSON, one object per
-//! message. It ends with 4401 when the credential is not valid or is not any more, with 1012 when the node drains, and when the
-//! page does not read. docs/ADMIN.md is the contract; docs/decisions/0046 says why it runs over actix-ws.
+//! message. It ends when the credential is not valid, or is not any more, when the node drains, and when the page does
+//! not read. docs/ADMIN.md is the contract; docs/decisions/0046 says why it runs over actix-ws.
 
 mod feed;
 mod message;
@@ -10,21 +10,27 @@ mod sent;
 mod wire;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::VecDeque,
+    convert::Infallible,
+    pin::pin,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Closed, Session};
+use futures_util::future::{Fuse, FutureExt as _};
 use serde_json::{Value as Json, json};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::{sleep, timeout},
+};
 
 use self::{feed::Feed, sent::Sent, wire::Opened};
-use super::{Admin, access::Problem, stats::FEW};
+use super::{Admin, access::Problem, overview::Overview, stats::FEW};
 use crate::{
+    backend::NodeClients,
     http::{
         health::Draining,
         publish::PublishGate,
@@ -43,7 +49,7 @@ const MAX_MESSAGE: usize = 16 << 10;
 /// How long the first message may take.
 const FIRST: Duration = Duration::from_secs(5);
 
-/// Streams that have not shown a credential yet.
+/// Streams without a valid credential yet.
 const MAX_OPENING: usize = 64;
 
 /// Streams of operators on this node.
@@ -52,37 +58,37 @@ const MAX_STREAMS: usize = 16;
 /// The nodes have this long after the end of a step to take their sample.
 const SAMPLED: Duration = Duration::from_secs(1);
 
-/// The longest reason that fits into a Close, in bytes.
-const MAX_REASON: usize = 123;
-
-/// How long the page has to answer a Close.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a Close may wait for a page that does not read.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// The open streams of this node.
-#[derive(Default)]
 pub(super) struct Streams {
-    opening: Arc<AtomicUsize>,
-    open: Arc<AtomicUsize>,
+    /// Those without a valid credential yet, oldest first: one whose sender is dropped ends.
+    opening: Mutex<VecDeque<oneshot::Sender<Infallible>>>,
+    open: Semaphore,
 }
 
-/// One of a limited number; given back when it is dropped.
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(of: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
-        let place = Self(Arc::clone(of));
-        // One too many is given back at once.
-        (place.0.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+impl Default for Streams {
+    fn default() -> Self {
+        Self { opening: Mutex::default(), open: Semaphore::new(MAX_STREAMS) }
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Streams {
+    /// Adds a stream without a credential. At the limit the oldest one ends, so that such streams keep no operator out.
+    fn begin(&self) -> oneshot::Receiver<Infallible> {
+        let (sender, replaced) = oneshot::channel();
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        opening.retain(|stream| !stream.is_closed());
+        if opening.len() >= MAX_OPENING {
+            opening.pop_front();
+        }
+        opening.push_back(sender);
+        replaced
     }
 }
 
-/// Why the node ends a stream.
+/// Why the node ends a stream. actix-ws cuts a reason that does not fit into a Close.
 struct Ending {
     code: u16,
     reason: String,
@@ -90,11 +96,7 @@ struct Ending {
 
 impl Ending {
     fn new(code: u16, reason: impl Into<String>) -> Self {
-        let mut reason: String = reason.into();
-        // A browser does not read a Close that is longer, and would see neither code nor reason.
-        let end = (0..=MAX_REASON.min(reason.len())).rfind(|end| reason.is_char_boundary(*end));
-        reason.truncate(end.unwrap_or(0));
-        Self { code, reason }
+        Self { code, reason: reason.into() }
     }
 
     /// The credential does not give access.
@@ -109,16 +111,19 @@ impl Ending {
 }
 
 /// How a stream ends: by the node, or because the page has gone.
-type End = Option<Ending>;
+struct StreamEnd(Option<Ending>);
 
-impl From<Closed> for Gone {
+impl From<Ending> for StreamEnd {
+    fn from(ending: Ending) -> Self {
+        Self(Some(ending))
+    }
+}
+
+impl From<Closed> for StreamEnd {
     fn from(_: Closed) -> Self {
         Self(None)
     }
 }
-
-/// Ends a stream from anywhere in its work.
-struct Gone(End);
 
 /// Answers a handshake.
 pub(super) async fn open(
@@ -134,177 +139,194 @@ pub(super) async fn open(
         return Err(Problem::Unavailable("the node is draining".to_owned(), super::RETRY_AFTER));
     }
     admin.0.access.check_origin(&request)?;
-    let place = Place::take(&admin.0.streams.opening, MAX_OPENING).ok_or(Problem::TooMany)?;
     let invalid = |error: actix_web::Error| Problem::Invalid { field: "upgrade".to_owned(), reason: error.to_string() };
     let Opened { response, session, messages, carrier } = wire::open(&request).await.map_err(invalid)?;
     let drain = drain.get_ref().clone();
-    let stream = Stream {
-        admin: admin.get_ref().clone(),
-        publish: publish.into_inner(),
-        metrics: metrics.get_ref().clone(),
-        session,
-        sent: Sent::default(),
-        feed: None,
-    };
-    actix_rt::spawn(stream.run(messages, place, drain.clone()));
+    let stream = OperatorStream::new(admin.get_ref().clone(), publish.into_inner(), metrics.get_ref().clone(), session);
+    actix_rt::spawn(stream.run(messages, drain.clone()));
     slot.accept(Accepted::by(async move |socket, early| carrier.carry(socket, early, drain).await));
     Ok(response)
 }
 
 /// One operator who looks on.
-struct Stream {
+struct OperatorStream {
     admin: Admin,
     publish: Arc<PublishGate>,
     metrics: Metrics,
     session: Session,
     sent: Sent,
     feed: Option<Feed>,
+    clients: Rc<NodeClients>,
 }
 
-impl Stream {
-    async fn run(mut self, mut messages: AggregatedMessageStream, opening: Place, drain: Drain) {
-        let ended = tokio::select! {
-            ended = self.serve(&mut messages, opening) => ended,
-            () = drained(drain, rand::random()) => Gone(Some(Ending::new(1012, "the node is restarting"))),
-        };
-        let Self { session, feed, .. } = self;
-        drop(feed);
-        let Gone(Some(Ending { code, reason })) = ended else { return };
-        let close = CloseReason { code: CloseCode::from(code), description: Some(reason) };
-        let farewell = async {
-            // A socket that is closed with unread bytes is reset, and the page would not see the code.
-            if session.close(Some(close)).await.is_ok() {
-                while let Some(Ok(_)) = messages.recv().await {}
-            }
-        };
-        let _ = timeout(FAREWELL, farewell).await;
+/// What a stream asks the nodes for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// The last samples, as all streams of the node do.
+    Recent,
+    All,
+}
+
+impl OperatorStream {
+    fn new(admin: Admin, publish: Arc<PublishGate>, metrics: Metrics, session: Session) -> Self {
+        Self { admin, publish, metrics, session, sent: Sent::default(), feed: None, clients: Rc::default() }
     }
 
-    async fn serve(&mut self, messages: &mut AggregatedMessageStream, opening: Place) -> Gone {
-        let first = timeout(FIRST, self.message(messages)).await;
-        let shown = match first {
-            Ok(Ok(text)) => message::authorization(&text),
-            Ok(Err(gone)) => return gone,
-            Err(_) => None,
+    async fn run(mut self, mut messages: AggregatedMessageStream, drain: Drain) {
+        let StreamEnd(ending) = tokio::select! {
+            Err(end) = self.serve(&mut messages) => end,
+            () = drained(drain, rand::random()) => Ending::new(1012, "the node is restarting").into(),
         };
-        let Some(shown) = shown else {
-            return Gone(Some(Ending::new(4401, "send {\"authorization\": \"<token or key>\"} first")));
-        };
-        let expires = match self.admin.0.access.check_shown(&shown, &self.publish).await {
-            Ok(expires) => expires,
-            Err(problem) => return Gone(Some(Ending::refused(&problem))),
-        };
-        let Some(_place) = Place::take(&self.admin.0.streams.open, MAX_STREAMS) else {
-            return Gone(Some(Ending::new(1013, Problem::TooMany.to_string())));
-        };
-        drop(opening);
-        tokio::select! {
-            ended = self.report(messages, &shown) => match ended {
-                Ok(never) => match never {},
-                Err(gone) => gone,
-            },
-            () = until(expires) => Gone(Some(Ending::new(4401, "the token has expired"))),
+        if let Some(Ending { code, reason }) = ending {
+            let close = CloseReason { code: CloseCode::from(code), description: Some(reason) };
+            let _ = timeout(CLOSING, self.session.close(Some(close))).await;
         }
     }
 
-    /// Reports until the stream ends.
-    async fn report(&mut self, messages: &mut AggregatedMessageStream, shown: &str) -> Result<Never, Gone> {
-        self.figures().await?;
-        let mut next = Box::pin(next_step());
+    async fn serve(&mut self, messages: &mut AggregatedMessageStream) -> Result<Infallible, StreamEnd> {
+        let admin = self.admin.clone();
+        let streams = &admin.0.streams;
+        let mut replaced = streams.begin();
+        let too_many = || Err(Ending::new(1013, "Too many live streams are open on this node").into());
+        let (credential, expires) = tokio::select! {
+            identified = self.identify(messages) => identified?,
+            _ = &mut replaced => return too_many(),
+        };
+        let Ok(_permit) = streams.open.try_acquire() else { return too_many() };
+        drop(replaced);
+        tokio::select! {
+            ended = self.report(messages, &credential) => ended,
+            () = until(expires) => Err(Ending::new(4401, "the token has expired").into()),
+        }
+    }
+
+    /// Waits for a valid credential; returns it, and when it ends.
+    async fn identify(
+        &mut self,
+        messages: &mut AggregatedMessageStream,
+    ) -> Result<(String, Option<SystemTime>), StreamEnd> {
+        // Not 4401: a page that was late has no wrong credential, and tries again.
+        let late = |_| Ending::new(1013, "no credential came within 5 seconds");
+        let first = timeout(FIRST, receive(&mut self.session, messages)).await.map_err(late)??;
+        let expected = || Ending::new(4401, "send {\"authorization\": \"<token or key>\"} first");
+        let credential = message::authorization(&first).ok_or_else(expected)?;
+        match self.admin.0.access.check_credential(&credential, &self.publish).await {
+            Ok(expires) => Ok((credential, expires)),
+            Err(problem) => Err(Ending::refused(&problem).into()),
+        }
+    }
+
+    /// Reports until the stream ends. What it asks the nodes runs beside the rest: while they do not answer, or Redis
+    /// is away, records go on.
+    async fn report(
+        &mut self,
+        messages: &mut AggregatedMessageStream,
+        credential: &str,
+    ) -> Result<Infallible, StreamEnd> {
+        let mut next = pin!(Fuse::terminated());
+        let mut question = pin!(self.question(credential, Wanted::All).fuse());
         loop {
             tokio::select! {
-                text = receive(&mut self.session, messages) => self.wanted(&text?).await?,
+                text = receive(&mut self.session, messages) => self.watch(&text?).await?,
                 texts = records(&mut self.feed) => {
                     for text in texts {
                         self.session.text(text).await?;
                     }
                 }
                 () = &mut next => {
-                    next.set(next_step());
-                    match self.admin.0.access.check_shown(shown, &self.publish).await {
-                        // It was valid a moment ago, and whether it is still cannot be asked now.
-                        Ok(_) | Err(Problem::Unavailable(..)) => {}
-                        Err(problem) => return Err(Gone(Some(Ending::refused(&problem)))),
+                    let goes_on = self.sent.goes_on(history::step_of(SystemTime::now()));
+                    let wanted = if goes_on { Wanted::Recent } else { Wanted::All };
+                    question.set(self.question(credential, wanted).fuse());
+                }
+                answer = &mut question => {
+                    if self.figures(answer?).await? {
+                        next.set(next_step().fuse());
+                    } else {
+                        question.set(self.question(credential, Wanted::All).fuse());
                     }
-                    self.figures().await?;
-                    self.follow().await;
+                    self.follow();
                 }
             }
         }
     }
 
-    /// Sends the figures: all of them at first, then what the page does not have.
-    async fn figures(&mut self) -> Result<(), Gone> {
-        let message = match self.asked().await {
-            Ok(message) => message,
-            Err(problem) => json!({ "type": "unavailable", "message": problem.to_string() }),
-        };
-        self.say(&message).await
-    }
-
-    async fn asked(&mut self) -> Result<Json, Problem> {
-        if self.sent.goes_on(history::step_of(SystemTime::now())) {
-            let overview = self.admin.recent_overview(FEW).await?;
-            if let Some(data) = self.sent.news(&overview) {
-                return Ok(json!({ "type": "sample", "data": data, "silent": overview.silent }));
+    /// Checks the credential again, and asks the nodes.
+    fn question(
+        &self,
+        credential: &str,
+        wanted: Wanted,
+    ) -> impl Future<Output = Result<(Wanted, Result<Arc<Overview>, Problem>), StreamEnd>> + use<> {
+        let (admin, publish, credential) = (self.admin.clone(), Arc::clone(&self.publish), credential.to_owned());
+        async move {
+            match admin.0.access.check_credential(&credential, &publish).await {
+                // It was valid a moment ago, and whether it is still cannot be asked now.
+                Ok(_) | Err(Problem::Unavailable(..)) => {}
+                Err(problem) => return Err(Ending::refused(&problem).into()),
             }
+            let samples = match wanted {
+                Wanted::Recent => FEW,
+                Wanted::All => STEPS,
+            };
+            Ok((wanted, admin.recent_overview(samples).await))
         }
-        let overview = self.admin.recent_overview(STEPS).await?;
-        Ok(json!({ "type": "stats", "data": self.sent.all(&overview), "silent": overview.silent }))
     }
 
-    /// The page wants other records of the tail, or none.
-    async fn wanted(&mut self, text: &str) -> Result<(), Gone> {
-        match message::tail(text) {
-            Ok(Some(filter)) => {
-                let authenticator = Arc::clone(self.admin.0.access.authenticator());
-                let here = self.admin.0.cluster.id().clone();
-                // The one before ends first: there is a limit of watchers.
-                self.feed = None;
-                self.feed = Some(Feed::new(filter, authenticator, here, &self.metrics.tail));
-                self.follow().await;
-                Ok(())
+    /// Sends what the page does not have; `false` if that is not in the answer.
+    async fn figures(&mut self, answer: (Wanted, Result<Arc<Overview>, Problem>)) -> Result<bool, StreamEnd> {
+        let message = match answer {
+            (Wanted::All, Ok(overview)) => {
+                json!({ "type": "stats", "data": self.sent.all(&overview), "silent": overview.silent })
             }
-            Ok(None) => {
-                self.feed = None;
+            (Wanted::Recent, Ok(overview)) => match self.sent.news(&overview) {
+                Some(data) => json!({ "type": "sample", "data": data, "silent": overview.silent }),
+                None => return Ok(false),
+            },
+            (_, Err(problem)) => json!({ "type": "unavailable", "message": problem.to_string() }),
+        };
+        self.say(&message).await?;
+        Ok(true)
+    }
+
+    /// The page wants other records of the tail, or no more.
+    async fn watch(&mut self, text: &str) -> Result<(), StreamEnd> {
+        match message::tail(text) {
+            Ok(filter) => {
+                let authenticator = self.admin.0.access.authenticator();
+                let here = self.admin.0.cluster.id();
+                self.feed = filter.map(|filter| {
+                    let (authenticator, clients) = (Arc::clone(authenticator), Rc::clone(&self.clients));
+                    Feed::new(filter, authenticator, clients, here.clone(), &self.metrics)
+                });
+                self.follow();
                 Ok(())
             }
             Err(reason) => self.say(&json!({ "type": "invalid", "message": reason })).await,
         }
     }
 
-    /// Follows the nodes that are alive now.
-    async fn follow(&mut self) {
-        if let Some(feed) = &mut self.feed
-            // While Redis is away, those that are followed still are.
-            && let Ok(nodes) = self.admin.0.cluster.nodes().await
-        {
-            feed.follow(&nodes);
+    /// Follows the nodes that are alive. While Redis is away, those that were known still are.
+    fn follow(&mut self) {
+        if let Some(feed) = &mut self.feed {
+            feed.follow(&self.admin.0.cluster.known_nodes());
         }
     }
 
-    async fn say(&mut self, message: &Json) -> Result<(), Gone> {
+    async fn say(&mut self, message: &Json) -> Result<(), StreamEnd> {
         Ok(self.session.text(message.to_string()).await?)
-    }
-
-    async fn message(&mut self, messages: &mut AggregatedMessageStream) -> Result<String, Gone> {
-        receive(&mut self.session, messages).await
     }
 }
 
-enum Never {}
-
 /// The next text of the page.
-async fn receive(session: &mut Session, messages: &mut AggregatedMessageStream) -> Result<String, Gone> {
+async fn receive(session: &mut Session, messages: &mut AggregatedMessageStream) -> Result<String, StreamEnd> {
     loop {
         match messages.recv().await {
             Some(Ok(AggregatedMessage::Text(text))) => return Ok(text.to_string()),
             Some(Ok(AggregatedMessage::Ping(bytes))) => session.pong(&bytes).await?,
             Some(Ok(AggregatedMessage::Pong(_))) => {}
-            Some(Ok(AggregatedMessage::Binary(_))) => return Err(Gone(Some(Ending::new(1003, "send text")))),
-            Some(Ok(AggregatedMessage::Close(_))) => return Err(Gone(Some(Ending::new(1000, "")))),
-            Some(Err(error)) => return Err(Gone(Some(Ending::new(1002, error.to_string())))),
-            None => return Err(Gone(None)),
+            Some(Ok(AggregatedMessage::Binary(_))) => return Err(Ending::new(1003, "send text").into()),
+            Some(Ok(AggregatedMessage::Close(_))) => return Err(Ending::new(1000, "").into()),
+            Some(Err(error)) => return Err(Ending::new(1002, error.to_string()).into()),
+            None => return Err(StreamEnd(None)),
         }
     }
 }
@@ -322,7 +344,8 @@ async fn next_step() {
     sleep(history::until_next(SystemTime::now()) + SAMPLED).await;
 }
 
-/// Resolves when this time has come. A timer does not follow a wall clock that is set, so a look at it is due at each step.
+/// Resolves when this time has come. A timer does not follow a wall clock that is set: each step checks the
+/// credential again.
 async fn until(end: Option<SystemTime>) {
     match end {
         Some(end) => sleep(end.duration_since(SystemTime::now()).unwrap_or_default()).await,
@@ -331,12 +354,4 @@ async fn until(end: Option<SystemTime>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_fits_into_a_close() {
-        assert_eq!(Ending::new(4401, "expired").reason, "expired");
-        assert_eq!(Ending::new(4401, "é".repeat(100)).reason, "é".repeat(61));
-    }
-}
+mod tests;

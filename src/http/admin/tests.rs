@@ -91,16 +91,16 @@ fn admin_token() -> String {
     token(&[("role", "admin".into())])
 }
 
-struct Desk {
-    config: Config,
+pub(super) struct Desk {
+    pub config: Config,
     responder: Arc<Answering>,
     draining: Draining,
     /// The key that the node has printed.
-    printed: Option<&'static str>,
+    pub printed: Option<&'static str>,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { config: config(), responder: Arc::default(), draining: Draining::default(), printed: None }
     }
 
@@ -108,7 +108,19 @@ impl Desk {
         Self { responder: Arc::new(Answering { instead: Some(instead), ..Answering::default() }), ..Self::new() }
     }
 
-    async fn admin(&self, metrics: &Metrics) -> Admin {
+    /// Of a node that does not answer.
+    pub fn silent() -> Self {
+        Self { responder: Arc::new(Answering { silent: true, ..Answering::default() }), ..Self::new() }
+    }
+
+    pub fn gate(&self) -> PublishGate {
+        PublishGate::from_pointee(match self.printed {
+            Some(key) => PublishAccess::Printed(Secret::new(key)),
+            None => PublishAccess::Off,
+        })
+    }
+
+    pub async fn admin(&self, metrics: &Metrics) -> Admin {
         let authenticator = Arc::new(Authenticator::new(&self.config, Arc::new(MemoryCache::new())).unwrap());
         let cluster = Arc::new(Cluster::new(&self.config, metrics.clone()).unwrap());
         let responder: Arc<dyn Responder> = self.responder.clone();
@@ -127,18 +139,15 @@ impl Desk {
 
     async fn call(&self, request: test::TestRequest) -> (u16, HeaderMap, Json) {
         let metrics = Metrics::new();
-        let admin = self.admin(&metrics).await;
         let layer = MemoryLayer::new(metrics.clone());
         let app = App::new()
+            .app_data(web::Data::new(self.admin(&metrics).await))
             .app_data(web::Data::new(Registry::new(Arc::new(layer))))
             .app_data(web::Data::new(self.draining.clone()))
             .app_data(web::Data::new(watch::channel(None::<Duration>).1))
             .app_data(web::Data::new(metrics.clone()))
-            .app_data(web::Data::new(PublishGate::from_pointee(match self.printed {
-                Some(key) => PublishAccess::Printed(Secret::new(key)),
-                None => PublishAccess::Off,
-            })))
-            .configure(|service| configure(service, &admin));
+            .app_data(web::Data::new(self.gate()))
+            .configure(configure);
         let app = test::init_service(app).await;
         let answer = test::call_service(&app, request.to_request()).await;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -409,6 +418,45 @@ async fn only_an_admin_has_access() {
         request.insert_header((header::AUTHORIZATION, token(&[("role", role.into())])))
     };
     assert_eq!((desk.call(with("manager")).await.0, desk.call(with("admin")).await.0), (200, 403));
+}
+
+#[actix_web::test]
+async fn a_bearer_is_accepted_whatever_header_the_project_uses() {
+    let mut desk = Desk::new();
+    desk.config.auth.jwt.sources = vec!["header:X-Access-Token".to_owned(), "header:JWT".to_owned()];
+    let jwt = admin_token().replace("Bearer", "JWT");
+    for (header, value, expected) in [
+        ("authorization", admin_token(), 200),
+        ("authorization", jwt, 200),
+        ("authorization", admin_token().replace("Bearer", "Token"), 401),
+        ("authorization", token(&[]), 403),
+        ("authorization", format!("{}x", admin_token()), 401),
+    ] {
+        let request = test::TestRequest::get().uri("/api/websocket/stats").insert_header((header, value.as_str()));
+        assert_eq!(desk.call(request).await.0, expected, "{header}: {value}");
+    }
+}
+
+#[actix_web::test]
+async fn a_live_stream_opens_for_pages_of_the_node_itself_and_of_allowed_origins() {
+    let mut desk = Desk::new();
+    desk.config.server.allowed_origins = Some(vec!["https://app.example.com".to_owned()]);
+    let admin = desk.admin(&Metrics::new()).await;
+    for (origin, expected) in [
+        (Some("http://localhost:8000"), true),
+        (Some("https://app.example.com"), true),
+        (Some("http://localhost:9000"), false),
+        (Some("https://elsewhere.example"), false),
+        (Some("null"), false),
+        (None, false),
+    ] {
+        let mut request = test::TestRequest::get().insert_header((header::HOST, "localhost:8000"));
+        if let Some(origin) = origin {
+            request = request.insert_header((header::ORIGIN, origin));
+        }
+        let checked = admin.0.access.check_origin(&request.to_http_request());
+        assert_eq!(checked.is_ok(), expected, "{origin:?}");
+    }
 }
 
 #[actix_web::test]

@@ -3,7 +3,7 @@
 //! In: the id of a node. Out: that node's answer, or nothing if the node is unknown or unreachable. A request
 //! that is abandoned here is abandoned there.
 
-use std::{cell::RefCell, collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -11,11 +11,11 @@ use actix_web::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
-use reqwest::{Client, Response};
+use reqwest::Response;
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
-    backend::{http_client, unix_client},
+    backend::NodeClients,
     cluster::Cluster,
     http::tunnel::{Drain, tunnel},
     warn_bounded,
@@ -23,9 +23,6 @@ use crate::{
 
 /// How long finding and connecting to a node may take.
 const FIND: Duration = Duration::from_secs(2);
-
-/// Clients that are kept for other nodes of this machine; addresses of ended nodes stay until then.
-const MAX_UNIX_CLIENTS: usize = 64;
 
 /// A relayed request is not relayed again.
 const RELAYED: &str = "x-channelgate-relay";
@@ -77,40 +74,20 @@ impl Peers for Cluster {
 /// Relays requests. One per worker.
 pub(super) struct Relay {
     peers: Arc<dyn Peers>,
-    client: Client,
-    /// The clients of nodes that listen on unix sockets, by address.
-    unix_clients: RefCell<HashMap<Arc<str>, Client>>,
+    clients: NodeClients,
     drain: Drain,
     /// The longest time a request may wait there for its answer.
     patience: Duration,
 }
 
 impl Relay {
-    /// Fails if the TLS library cannot start; relaying needs no TLS, but uses the same client.
-    pub fn new(peers: Arc<dyn Peers>, drain: Drain, patience: Duration) -> reqwest::Result<Self> {
-        Ok(Self { peers, client: http_client()?, unix_clients: RefCell::default(), drain, patience })
+    pub fn new(peers: Arc<dyn Peers>, drain: Drain, patience: Duration) -> Self {
+        Self { peers, clients: NodeClients::default(), drain, patience }
     }
 
     /// Whether another node relayed the request to this one.
     fn is_relayed(request: &HttpRequest) -> bool {
         request.headers().contains_key(RELAYED)
-    }
-
-    /// The client for a node's address, and the host of its URLs.
-    fn client_for<'a>(&self, address: &'a Arc<str>) -> Option<(Client, &'a str)> {
-        let Some(path) = address.strip_prefix("unix:") else { return Some((self.client.clone(), address)) };
-        let mut known = self.unix_clients.borrow_mut();
-        if let Some(client) = known.get(address) {
-            return Some((client.clone(), "localhost"));
-        }
-        let client = unix_client(Path::new(path))
-            .inspect_err(|error| warn_bounded!("cannot relay requests to {address}: {error}"))
-            .ok()?;
-        if known.len() >= MAX_UNIX_CLIENTS {
-            known.clear();
-        }
-        known.insert(Arc::clone(address), client.clone());
-        Some((client, "localhost"))
     }
 
     async fn ask(&self, node: &str, request: &HttpRequest, body: Bytes) -> Option<Response> {
@@ -120,7 +97,9 @@ impl Relay {
         let address = self.peers.address_of(node).await?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let verb = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).ok()?;
-        let (client, host) = self.client_for(&address)?;
+        let client = self.clients.client_for(&address);
+        let (client, host) =
+            client.inspect_err(|error| warn_bounded!("cannot relay requests to {address}: {error}")).ok()?;
         let mut asked = client.request(verb, format!("http://{host}{target}")).header(RELAYED, "1").body(body);
         for name in PASSED_ON {
             for value in request.headers().get_all(name) {

@@ -240,13 +240,10 @@ impl Shard {
             observe(&self.metrics.durations.fanout, job);
         }
         let tail = &self.metrics.tail;
-        if !tail.is_watched() {
-            return;
-        }
-        let consumer = tail.consumer(self.consumers.now().base(group.consumer).0);
+        let consumer = || tail.consumer(self.consumers.now().base(group.consumer).0);
         let names = || std::iter::once(group.name.as_str());
         tail.tell(names(), || TailEvent::Delivered {
-            consumer: Arc::clone(&consumer),
+            consumer: consumer(),
             worker: self.worker,
             events: job.deliveries().len(),
             members,
@@ -254,12 +251,13 @@ impl Shard {
             us: job.received().map_or(0, |received| u64::try_from(received.elapsed().as_micros()).unwrap_or(u64::MAX)),
         });
         if job.served.volatile > 0 {
-            tail.tell(names(), || TailEvent::dropped(DropReason::Volatile, job.served.volatile, Some(&consumer), &""));
+            let volatile = || TailEvent::dropped(DropReason::Volatile, job.served.volatile, Some(&consumer()), &"");
+            tail.tell_loss(names(), volatile);
         }
         let unanswered = job.served.unanswered;
         if unanswered > 0 {
             let detail = "the condition has no answer for the member";
-            tail.tell(names(), || TailEvent::dropped(DropReason::Mapping, unanswered, Some(&consumer), &detail));
+            tail.tell_loss(names(), || TailEvent::dropped(DropReason::Mapping, unanswered, Some(&consumer()), &detail));
         }
     }
 

@@ -1,5 +1,7 @@
 //! What watchers see, and what they miss.
 
+use std::cell::Cell;
+
 use super::*;
 use crate::telemetry::DropReason;
 
@@ -25,9 +27,11 @@ fn kinds(text: &str) -> Vec<String> {
 fn nothing_is_made_without_a_watcher() {
     let tail = Tail::default();
     tail.tell(["a"], || unreachable!("without a watcher"));
+    tail.tell_loss(["a"], || unreachable!("without a watcher"));
     drop(tail.watch(payloads()));
     assert!(!tail.is_watched() && !tail.shows_payloads());
     tail.tell(["a"], || unreachable!("after the last watcher left"));
+    tail.tell_loss(["a"], || unreachable!("after the last watcher left"));
 }
 
 #[tokio::test]
@@ -35,7 +39,7 @@ async fn a_slow_watcher_learns_how_many_lines_it_missed() {
     let tail = Tail::default();
     let mut watch = tail.watch(TailFilter::default()).unwrap();
     for _ in 0..BACKLOG + 7 {
-        tail.tell(["a"], gap);
+        tail.tell_loss(["a"], gap);
     }
     let first: serde_json::Value = serde_json::from_str(&watch.next().await.unwrap()).unwrap();
     assert_eq!((&first["kind"], &first["lines"]), (&"missed".into(), &7.into()));
@@ -48,9 +52,9 @@ async fn a_slow_watcher_learns_how_many_lines_it_missed() {
 async fn a_line_that_may_concern_a_group_reaches_its_watchers() {
     let tail = Tail::default();
     let mut watch = tail.watch(TailFilter { groups: set(&["a"]), ..TailFilter::default() }).unwrap();
-    tail.tell(["b"], gap);
-    tail.tell(["b", "a"], gap);
-    tail.tell(None, || TailEvent::dropped(DropReason::Decode, 1, None, &"of an unknown group"));
+    tail.tell_loss(["b"], gap);
+    tail.tell_loss(["b", "a"], gap);
+    tail.tell_loss(None, || TailEvent::dropped(DropReason::Decode, 1, None, &"of an unknown group"));
     let mut text = watch.next().await.unwrap();
     watch.rest(9, &mut text);
     assert_eq!(kinds(&text), ["gap", "dropped"]);
@@ -75,8 +79,8 @@ async fn a_watcher_of_a_connection_sees_its_calls_and_nothing_else() {
     let tail = Tail::default();
     let mut watch = tail.watch(TailFilter { connections: set(&["b"]), ..TailFilter::default() }).unwrap();
     let mut all = tail.watch(TailFilter { groups: set(&["a"]), ..TailFilter::default() }).unwrap();
-    tail.tell(["a"], gap);
-    tail.tell(None, || TailEvent::dropped(DropReason::Decode, 1, None, &""));
+    tail.tell_loss(["a"], gap);
+    tail.tell_loss(None, || TailEvent::dropped(DropReason::Decode, 1, None, &""));
     tail.tell(None, || call("a"));
     for id in ["a", "b"] {
         tail.tell([id], || TailEvent::Direct { of: "t".to_owned(), outcome: "delivered" });
@@ -103,10 +107,10 @@ async fn a_watcher_of_a_consumer_or_of_losses_sees_what_may_concern_it() {
     tail.tell(["a"], || TailEvent::Event { source: "core", of: "t".to_owned(), bytes: 8, payload: None });
     for consumer in ["room", "desk"] {
         tail.tell(["a"], || mapped(consumer));
-        tail.tell(["a"], || TailEvent::dropped(DropReason::Mapping, 1, Some(consumer), &""));
+        tail.tell_loss(["a"], || TailEvent::dropped(DropReason::Mapping, 1, Some(consumer), &""));
     }
-    tail.tell(None, || TailEvent::dropped(DropReason::Decode, 1, None, &""));
-    tail.tell(None, gap);
+    tail.tell_loss(None, || TailEvent::dropped(DropReason::Decode, 1, None, &""));
+    tail.tell_loss(None, gap);
     let mut seen = Vec::new();
     for watcher in &mut watchers {
         let mut text = watcher.next().await.unwrap();
@@ -117,21 +121,24 @@ async fn a_watcher_of_a_consumer_or_of_losses_sees_what_may_concern_it() {
 }
 
 #[test]
-fn what_only_watchers_of_losses_would_skip_is_not_made() {
-    let tail = Tail::default();
+fn what_watchers_of_losses_would_skip_is_not_made() {
+    let (tail, made) = (Tail::default(), Cell::new(0));
     let tell = || {
-        tail.tell(["a"], || TailEvent::Event { source: "core", of: "t".to_owned(), bytes: 8, payload: None });
-        tail.tell(["a"], gap);
+        tail.tell(["a"], || {
+            made.set(made.get() + 1);
+            TailEvent::Event { source: "core", of: "t".to_owned(), bytes: 8, payload: None }
+        });
+        tail.tell_loss(["a"], gap);
     };
     let losses = tail.watch(TailFilter { losses: true, ..TailFilter::default() }).unwrap();
     tell();
-    assert_eq!(losses.lines.len(), 1);
+    assert_eq!((losses.lines.len(), made.get(), tail.is_watched()), (1, 0, false));
     let everything = tail.watch(TailFilter::default()).unwrap();
     tell();
-    assert_eq!((losses.lines.len(), everything.lines.len()), (3, 2));
+    assert_eq!((losses.lines.len(), everything.lines.len(), made.get()), (3, 2, 1));
     drop(everything);
     tell();
-    assert_eq!(losses.lines.len(), 4);
+    assert_eq!((losses.lines.len(), made.get()), (4, 1));
 }
 
 #[tokio::test]

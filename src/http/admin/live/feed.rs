@@ -1,12 +1,12 @@
-//! The records of the tail for one live stream: those of this node, and those of every other one, over HTTP and with a ticket
-//! of this node (decision 0046).
+//! The records of the tail for one live stream: those of this node, and those of every other one, over HTTP and with a
+//! ticket of this node (decision 0046).
 //!
-//! In: a filter, and the live nodes from time to time. Out: records, at most [`WAITING`] at once. It never waits for the
-//! page: a record that finds no room is counted instead.
+//! In: a filter, and the live nodes from time to time. Out: records, at most [`WAITING`] at once. It never waits for
+//! the page: a record that finds no room, or is too long, is counted instead.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
+    rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +15,7 @@ use std::{
 };
 
 use actix_rt::task::JoinHandle;
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::{Map, Value as Json, json};
 use tokio::{
     sync::{Notify, mpsc},
@@ -26,9 +26,13 @@ use url::Url;
 use super::super::TICKET;
 use crate::{
     auth::Authenticator,
-    backend::{http_client, unix_client},
+    backend::NodeClients,
     cluster::{NodeFacts, NodeId},
-    telemetry::tail::{Tail, TailFilter, TailWatcher},
+    telemetry::{
+        Metrics,
+        tail::{TailFilter, TailWatcher},
+    },
+    warn_bounded,
 };
 
 /// Records that may wait for the page.
@@ -47,7 +51,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// The pause before another attempt.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// The longest record that is accepted.
+/// The longest record that is passed on, in bytes.
 const MAX_RECORD: usize = 64 << 10;
 
 /// Whether the records of a node arrive.
@@ -82,16 +86,24 @@ impl Drop for Source {
 pub struct Feed {
     filter: TailFilter,
     authenticator: Arc<Authenticator>,
+    clients: Rc<NodeClients>,
     here: NodeId,
     shared: Arc<Shared>,
     records: mpsc::Receiver<String>,
     sources: HashMap<NodeId, Source>,
-    told: Vec<NodeId>,
+    /// The silent nodes as the page knows them; `None` at first, since it may know those of an earlier feed.
+    last_sent: Option<Vec<NodeId>>,
 }
 
 impl Feed {
     /// Follows this node; the others follow with [`Self::follow`]. The authenticator makes the tickets for them.
-    pub fn new(filter: TailFilter, authenticator: Arc<Authenticator>, here: NodeId, tail: &Tail) -> Self {
+    pub fn new(
+        filter: TailFilter,
+        authenticator: Arc<Authenticator>,
+        clients: Rc<NodeClients>,
+        here: NodeId,
+        metrics: &Metrics,
+    ) -> Self {
         let (sender, records) = mpsc::channel(WAITING);
         let shared = Arc::new(Shared {
             records: sender,
@@ -99,20 +111,14 @@ impl Feed {
             states: Mutex::default(),
             changed: Notify::new(),
         });
-        let mut sources = HashMap::new();
-        match tail.watch(filter.clone()) {
-            Some(watcher) => {
-                shared.set(&here, State::Following);
-                let task = actix_rt::spawn(local(Arc::clone(&shared), here.clone(), watcher));
-                sources.insert(here.clone(), Source { address: "".into(), task });
-            }
-            None => shared.set(&here, State::Silent),
-        }
-        Self { filter, authenticator, here, shared, records, sources, told: Vec::new() }
+        shared.set(&here, State::Trying);
+        let task = actix_rt::spawn(local(Arc::clone(&shared), here.clone(), filter.clone(), metrics.clone()));
+        let sources = HashMap::from([(here.clone(), Source { address: "".into(), task })]);
+        Self { filter, authenticator, clients, here, shared, records, sources, last_sent: None }
     }
 
-    /// These nodes are alive: each that is new, or has another address now, is followed there; and each that has gone is not
-    /// any more.
+    /// These nodes are alive: each that is new, or has another address now, is followed there; and each that has gone
+    /// is not any more.
     pub fn follow(&mut self, nodes: &BTreeMap<NodeId, NodeFacts>) {
         let here = self.here.clone();
         let is_there =
@@ -128,6 +134,7 @@ impl Feed {
                     address: Arc::clone(&address),
                     query: query(&self.filter),
                     authenticator: Arc::clone(&self.authenticator),
+                    clients: Rc::clone(&self.clients),
                     shared: Arc::clone(&self.shared),
                 };
                 self.sources.insert(id.clone(), Source { address, task: actix_rt::spawn(source.run()) });
@@ -147,10 +154,10 @@ impl Feed {
         if dropped > 0 {
             texts.push(json!({ "type": "tail_dropped", "count": dropped }).to_string());
         }
-        let silent = self.shared.silent();
-        if silent != self.told {
+        let silent = Some(self.shared.silent());
+        if silent != self.last_sent {
             texts.push(json!({ "type": "tail_silent", "nodes": silent }).to_string());
-            self.told = silent;
+            self.last_sent = silent;
         }
         texts
     }
@@ -159,18 +166,26 @@ impl Feed {
 impl Shared {
     /// Passes one line of a node on, or counts it.
     fn offer(&self, node: &NodeId, line: &str) {
+        if line.len() > MAX_RECORD {
+            return self.count(1);
+        }
         // Parsed as a whole: what another program sends in the place of a record may nest as deep as it is long.
         let Ok(record) = serde_json::from_str::<Map<String, Json>>(line) else { return };
         let Some(kind) = record.get("kind").and_then(Json::as_str) else { return };
         if kind == "missed" {
             let lines = record.get("lines").and_then(Json::as_u64).unwrap_or(0);
-            self.dropped.fetch_add(lines, Ordering::Relaxed);
-            return self.changed.notify_one();
+            return self.count(lines);
         }
         let text = format!(r#"{{"type":"tail","node":{},"record":{line}}}"#, json!(node));
         if self.records.try_send(text).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.count(1);
         }
+    }
+
+    /// Counts records that the page does not get.
+    fn count(&self, dropped: u64) {
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+        self.changed.notify_one();
     }
 
     fn set(&self, node: &NodeId, state: State) {
@@ -191,10 +206,22 @@ impl Shared {
     }
 }
 
-async fn local(shared: Arc<Shared>, node: NodeId, mut watcher: TailWatcher) {
+/// Follows this node, and tries again while it has too many watchers, until the task is aborted.
+async fn local(shared: Arc<Shared>, node: NodeId, filter: TailFilter, metrics: Metrics) {
+    loop {
+        if let Some(watcher) = metrics.tail.watch(filter.clone()) {
+            shared.set(&node, State::Following);
+            pass_on(&shared, &node, watcher).await;
+        }
+        shared.set(&node, State::Silent);
+        sleep(AGAIN).await;
+    }
+}
+
+async fn pass_on(shared: &Shared, node: &NodeId, mut watcher: TailWatcher) {
     while let Some(mut text) = watcher.next().await {
         watcher.rest(BATCH, &mut text);
-        text.lines().for_each(|line| shared.offer(&node, line));
+        text.lines().for_each(|line| shared.offer(node, line));
         sleep(PAUSE).await;
     }
 }
@@ -214,6 +241,7 @@ struct Remote {
     address: Arc<str>,
     query: String,
     authenticator: Arc<Authenticator>,
+    clients: Rc<NodeClients>,
     shared: Arc<Shared>,
 }
 
@@ -221,48 +249,56 @@ impl Remote {
     /// Follows, and again when it has ended, until the task is aborted.
     async fn run(self) {
         loop {
-            if let Some(response) = self.connect().await {
-                self.shared.set(&self.node, State::Following);
-                self.read(response).await;
+            match self.connect().await {
+                Ok(response) => {
+                    self.shared.set(&self.node, State::Following);
+                    self.read(response).await;
+                }
+                Err(reason) => {
+                    warn_bounded!("the tail of node {} at {} cannot be followed: {reason}", self.node, self.address);
+                }
             }
             self.shared.set(&self.node, State::Silent);
             sleep(AGAIN).await;
         }
     }
 
-    async fn connect(&self) -> Option<Response> {
-        let (client, host) = client(&self.address)?;
-        let mut url = Url::parse(&format!("http://{host}/api/tail")).ok()?;
+    async fn connect(&self) -> Result<Response, String> {
+        let (client, host) = self.clients.client_for(&self.address).map_err(|error| error.to_string())?;
+        let mut url = Url::parse(&format!("http://{host}/api/tail")).map_err(|error| error.to_string())?;
         url.set_query(Some(&self.query));
-        let ticket = self.authenticator.ticket_for(self.node.as_str(), &self.address)?;
-        let sent = client.get(url).header(TICKET, ticket).send();
-        let response = timeout(DEADLINE, sent).await.ok()?;
-        let response = response.inspect_err(|error| log::debug!("the tail of {}: {error}", self.node)).ok()?;
-        response.status().is_success().then_some(response)
+        let ticket = self.authenticator.ticket_for(self.node.as_str(), &self.address);
+        let ticket = ticket.ok_or("this node has no secret to sign a ticket with")?;
+        let sent = timeout(DEADLINE, client.get(url).header(TICKET, ticket).send()).await;
+        let response = sent.map_err(|_| "no answer in time")?.map_err(|error| error.to_string())?;
+        if response.status().is_success() { Ok(response) } else { Err(format!("it answers {}", response.status())) }
     }
 
     async fn read(&self, mut response: Response) {
-        let mut rest = Vec::new();
+        let mut lines = Lines::default();
         while let Ok(Ok(Some(chunk))) = timeout(SILENCE, response.chunk()).await {
-            rest.extend_from_slice(&chunk);
-            let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            let after = rest.split_off(whole);
-            for line in String::from_utf8_lossy(&rest).lines().filter(|line| !line.is_empty()) {
-                self.shared.offer(&self.node, line);
-            }
-            rest = after;
-            if rest.len() > MAX_RECORD {
-                return;
+            for part in chunk.split_inclusive(|byte| *byte == b'\n') {
+                if let Some(line) = lines.add(part) {
+                    self.shared.offer(&self.node, &String::from_utf8_lossy(&line));
+                }
             }
         }
     }
 }
 
-/// The client for a node's address, and the host of its URLs.
-fn client(address: &Arc<str>) -> Option<(Client, &str)> {
-    let (client, host) = match address.strip_prefix("unix:") {
-        Some(path) => (unix_client(Path::new(path)), "localhost"),
-        None => (http_client(), &**address),
-    };
-    client.ok().map(|client| (client, host))
+/// The line that is being read. Of one that is too long only the beginning is kept, which is too long as well.
+#[derive(Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Adds a part, which ends at the end of a line at the latest; returns the line then.
+    fn add(&mut self, part: &[u8]) -> Option<Vec<u8>> {
+        let (part, is_end) = part.strip_suffix(b"\n").map_or((part, false), |part| (part, true));
+        let room = (MAX_RECORD + 1).saturating_sub(self.0.len());
+        self.0.extend_from_slice(&part[..part.len().min(room)]);
+        is_end.then(|| std::mem::take(&mut self.0))
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, tcp::OwnedReadHalf},
     sync::oneshot,
+    task::yield_now,
     time::{sleep, timeout},
 };
 
@@ -33,7 +34,10 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Bytes that are read at once.
-const PIECE: usize = 4 << 10;
+const CHUNK: usize = 4 << 10;
+
+/// How long the page has to answer a Close.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A socket's reading half, with the bytes that came with the handshake.
 type Readable = (OwnedReadHalf, BytesMut);
@@ -64,7 +68,7 @@ fn read(socket: oneshot::Receiver<Readable>) -> impl stream::Stream<Item = Resul
     stream::once(socket).filter_map(async |socket| socket.ok()).flat_map(|(socket, early)| {
         let first = (!early.is_empty()).then(|| Ok(early.freeze()));
         stream::iter(first).chain(stream::unfold(socket, |mut socket| async {
-            let mut piece = BytesMut::with_capacity(PIECE);
+            let mut piece = BytesMut::with_capacity(CHUNK);
             match socket.read_buf(&mut piece).await {
                 Ok(0) => None,
                 Ok(_) => Some((Ok(piece.freeze()), socket)),
@@ -81,7 +85,7 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// Runs until the stream ends, its reader does not read, or the node has drained.
+    /// Runs until both sides have ended the stream, its reader does not read, or the node has drained.
     pub async fn carry(self, socket: TcpStream, early: BytesMut, drain: Drain) {
         let (reading, mut writing) = socket.into_split();
         if self.give.send((reading, early)).is_err() {
@@ -92,7 +96,9 @@ impl Carrier {
             while let Some(Ok(piece)) = poll_fn(|cx| frames.as_mut().poll_next(cx)).await {
                 write(&mut writing, piece).await?;
             }
-            writing.shutdown().await
+            writing.shutdown().await?;
+            // A socket that is closed with unread bytes is reset, and the page might not see why the stream ends.
+            timeout(FAREWELL, read_to_end(writing.as_ref())).await?
         };
         let over = async {
             drained(drain, 1.0).await;
@@ -102,6 +108,21 @@ impl Carrier {
             // A broken connection is an end like any other.
             _ = writes => {}
             () = over => {}
+        }
+    }
+}
+
+/// Reads what the page still sends. The reader of messages may do so at the same time: they have no effect any more.
+async fn read_to_end(socket: &TcpStream) -> io::Result<()> {
+    let mut chunk = [0; CHUNK];
+    loop {
+        socket.readable().await?;
+        match socket.try_read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            // A page that goes on sending must not hold the worker.
+            Ok(_) => yield_now().await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
     }
 }
@@ -144,17 +165,47 @@ mod tests {
     #[actix_web::test]
     async fn bytes_are_carried_both_ways_from_the_first_one_on() {
         let (mut page, node) = pair().await;
-        let (carrier, taken) = carrier(stream::iter(["a", "b"]).map(|text| Bytes::from_static(text.as_bytes())));
+        let (end, ended) = oneshot::channel::<()>();
+        let frames = stream::iter(["a", "b"]).map(|text| Bytes::from_static(text.as_bytes()));
+        let (carrier, taken) = carrier(frames.chain(stream::once(ended).filter_map(async |_| None)));
         let (_begin, drain) = no_drain();
         let carried = actix_rt::spawn(carrier.carry(node, BytesMut::from("early "), drain));
         page.write_all(b"late").await.unwrap();
         page.shutdown().await.unwrap();
         let arrived: Vec<Bytes> = read(taken).map(|piece| piece.unwrap()).collect().await;
         assert_eq!(arrived.concat(), b"early late");
+        drop(end);
         let mut text = String::new();
         page.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "ab");
         carried.await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn a_page_that_still_sends_sees_the_end_and_no_reset() {
+        let (mut page, node) = pair().await;
+        let (carrier, taken) = carrier(stream::iter([Bytes::from_static(b"the end")]));
+        let (_begin, drain) = no_drain();
+        page.write_all(b"nobody reads this").await.unwrap();
+        let carried = actix_rt::spawn(carrier.carry(node, BytesMut::new(), drain));
+        let mut text = String::new();
+        page.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "the end");
+        drop(taken);
+        page.write_all(b"an answer").await.unwrap();
+        page.shutdown().await.unwrap();
+        carried.await.unwrap();
+        assert!(page.take_error().unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_does_not_answer_the_end_is_given_up() {
+        let (_page, node) = pair().await;
+        let (carrier, _taken) = carrier(stream::empty());
+        let (_begin, drain) = no_drain();
+        let began = tokio::time::Instant::now();
+        carrier.carry(node, BytesMut::new(), drain).await;
+        assert!(began.elapsed() >= FAREWELL);
     }
 
     #[tokio::test(start_paused = true)]
