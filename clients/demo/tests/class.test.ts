@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 
-import { attendeesOf, isHere, isOpen, seatOf, sessionAfter, type ClassSession, type Seat } from "../src/pages/class/data";
+import { attendeesOf, isHere, isOpen, seatOf, sessionAfter, textOf, type ClassSession, type Seat } from "../src/pages/class/data";
 
 const CAME = "2026-03-02T09:31:07Z";
 const update = { userId: 9, userName: "Ada Berg", status: "late", checkInTime: CAME, sessionId: "1" } as const;
@@ -31,4 +31,10 @@ test("the moderator's update closes the session that it names, and changes nothi
   expect(isOpen(closed)).toBe(false);
   expect(sessionAfter({ sessionId: 1, room: "B2", ...sent }, () => session)).toEqual(session);
   expect(sessionAfter({ sessionId: 2, status: "completed", ...sent }, () => undefined)).toBeNull();
+});
+
+test("an update of a session that says nothing of its status has changed it", () => {
+  expect(textOf("sessionUpdated", { sessionId: 1, status: "active" })).toBe("open");
+  expect(textOf("sessionUpdated", { sessionId: 1, status: "completed" })).toBe("closed");
+  expect(textOf("sessionUpdated", { sessionId: 1, room: "B2" })).toBe("changed");
 });

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 
 import { colleaguesOf, type Activity } from "../src/pages/workshop/colleagues";
-import { orderAfter, withNote, type Order } from "../src/pages/workshop/data";
+import { orderAfter, withNote, withoutNote, type Order } from "../src/pages/workshop/data";
 import { PEOPLE } from "../src/session";
 
 const event = (status: string, at: string, more = {}) => ({
@@ -27,6 +27,12 @@ test("a note is the last line, with its author, and old lines go", () => {
   expect(withNote("1\n2\n3\n4\n5\n6", tia, "7")).toBe("2\n3\n4\n5\n6\nTia: 7");
 });
 
+test("a note that is saved is taken out of its field, unless somebody has typed on", () => {
+  const notes = new Map([[7, "new battery"], [8, "x"]]);
+  expect(withoutNote(notes, 7, "new battery")).toEqual(new Map([[8, "x"]]));
+  expect(withoutNote(notes, 7, "new")).toBe(notes);
+});
+
 const online = (userId: number, seconds: number) => ({ userId, userName: `N${userId}`, timestamp: at(seconds) });
 const says = (id: number, status: string, seconds: number, workOrderId = 3) => ({ id: `${id}`, name: `N${id}`, status, data: { userId: id, status, workOrderId, timestamp: at(seconds) } });
 const told = (userId: number, status: "online" | "offline", seconds: number): Activity =>
@@ -47,4 +53,6 @@ test("of what the node sends to a manager and what somebody says, the later coun
   expect(colleaguesOf([], [says(5, "viewing", 2)], told(5, "offline", 3), 2)).toEqual([]);
   expect(colleaguesOf([], [says(5, "viewing", 4)], told(5, "offline", 3), 2)).toEqual([{ id: "5", name: "N5", order: 3 }]);
   expect(colleaguesOf([], [], told(5, "online", 3), 2)).toEqual([{ id: "5", name: "N5", order: null }]);
+  expect(colleaguesOf([], [says(5, "left", 4)], told(5, "online", 3), 2)).toEqual([]);
+  expect(colleaguesOf([], [says(5, "left", 2)], told(5, "online", 3), 2)).toEqual([{ id: "5", name: "N5", order: null }]);
 });

@@ -20,7 +20,7 @@ export const PAGES: Record<SystemId, ComponentType> = {
   workshop: lazy(LOADS.workshop),
 };
 
-/** Loads all of them when the browser has nothing else to do; the browser keeps what it has. Returns what stops it. */
+/** Loads all of them two seconds later, when the first page is there; the browser keeps what it has. Returns what stops it. */
 export function loadPages(): () => void {
   const handle = setTimeout(() => Object.values(LOADS).forEach((load) => void load().catch(() => undefined)), 2_000);
   return () => clearTimeout(handle);

@@ -77,7 +77,7 @@ const TRIES = 3;
 const LONG = 3_000;
 
 /** Brings a client back that does not come by itself soon: its login has ended, or too many attempts in a row have failed. */
-function comeBack(client: AnyClient, forget: () => void): () => void {
+export function comeBack(client: AnyClient, forget: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let tries = 0;
   const look = () => {

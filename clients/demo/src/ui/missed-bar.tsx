@@ -20,7 +20,9 @@ export function MissedBar({ of, load }: MissedBarProps): JSX.Element {
   const isRecovering = useStatus((status) => status.recovery === "recovering", of);
   const done = useLoadedAnew(of);
   const [isLoading, setLoading] = useState(false);
+  const isBusy = isLoading || isRecovering;
   const click = async () => {
+    if (isBusy) return;
     setLoading(true);
     try {
       await load();
@@ -31,13 +33,13 @@ export function MissedBar({ of, load }: MissedBarProps): JSX.Element {
       setLoading(false);
     }
   };
-  const isBusy = isLoading || isRecovering;
   return (
     <div className="missed-place" role="status">
       {missed ? (
         <div className="missed-bar" data-state={isBusy ? "busy" : "missed"}>
           <span>{isBusy ? "Loading what was missed" : `Updates ${between(missed)} may be missing.`}</span>
-          <button type="button" className="primary" data-testid="load-anew" disabled={isBusy} onClick={() => void click()}>
+          {/* A disabled button would lose the focus. */}
+          <button type="button" className="primary" data-testid="load-anew" aria-disabled={isBusy} onClick={() => void click()}>
             Load anew
           </button>
         </div>

@@ -57,3 +57,15 @@ export function sessionAfter({ sessionId, status }: SessionUpdated, find: (id: n
   const before = find(Number(sessionId));
   return before ? { ...before, status: (status as ClassSession["status"] | undefined) ?? before.status } : null;
 }
+
+const WORDS: Partial<Record<string, string>> = { active: "open", completed: "closed", cancelled: "cancelled", scheduled: "scheduled" };
+
+/** What an event says, in a few words. */
+export function textOf(event: string, data: unknown): string {
+  const { userName, userId, status, totalAttendees, capacity, message } = (data ?? {}) as Record<string, string | number | null | undefined>;
+  if (event === "session-stats-update") return `${totalAttendees} of ${capacity}`;
+  // It has what the moderator sent, which may be something else than a status.
+  if (event === "sessionUpdated") return WORDS[`${status}`] ?? "changed";
+  if (message) return String(message);
+  return [userName ?? (userId && `user ${userId}`), status].filter(Boolean).join(", ");
+}

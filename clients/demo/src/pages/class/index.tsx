@@ -1,13 +1,15 @@
 // Class: a session over Socket.IO, with the phones of a student and of the moderator, each with its own socket.
 
-import { useLiveList } from "@channelgate/react";
+import { useLiveList, type LiveList } from "@channelgate/react";
 import { trackerClient, type TrackerEvents } from "@channelgate/react/tracker";
-import { useCallback, useEffect, useState, type JSX } from "react";
+import { useEffect, useMemo, useState, type JSX } from "react";
 
-import { useSession, userIdOf, type Person } from "../../session";
+import { useSession, type Person } from "../../session";
 import { Heading, hueOf } from "../../ui/heading";
 import { MissedBar } from "../../ui/missed-bar";
 import { Empty, Failed } from "../../ui/states";
+import { useAct } from "../act";
+import { useUserIds } from "../user-ids";
 import { loadSeats, loadSessions, makeSession, MODERATOR, seatOf, sessionAfter, type ClassSession, type Seat } from "./data";
 import { Moderator } from "./moderator";
 import { Room } from "./room";
@@ -33,16 +35,28 @@ export function Class(): JSX.Element {
   const session = sessions.items.find(({ id }) => id === chosen) ?? sessions.items.find(({ status }) => status === "active") ?? sessions.items[0];
   // It stays the same session when it is closed.
   if (session && session.id !== chosen) setChosen(session.id);
-  const userId = useUserId(person);
-  const moderatorId = useUserId(MODERATOR);
+  const ids = useUserIds(useMemo(() => [person, MODERATOR], [person]));
+  const userId = ids.get(person.username) ?? null;
   const [shown, setShown] = useState<(typeof PHONES)[number]>("student");
-  const { seats, reload } = useSeats(person, session);
+  const seats = useSeats(person, session);
+  const { act, isBusy, error } = useAct();
+  const [loads, setLoads] = useState(0);
 
-  const loadAnew = useCallback(() => Promise.all([sessions.reload(), reload()]), [sessions, reload]);
+  const loadAnew = () => {
+    // The student's list loads when it begins.
+    setLoads(loads + 1);
+    return Promise.all([sessions.reload(), seats.reload()]);
+  };
   const make = async () => {
     await makeSession();
     await sessions.reload();
   };
+  const { reload: reloadSessions } = sessions;
+  const id = session?.id;
+  // It may have been opened or closed before the phones were in its room.
+  useEffect(() => {
+    if (id !== undefined) reloadSessions().catch(() => undefined);
+  }, [id, reloadSessions]);
 
   return (
     <div className="class-page" style={hueOf("class")}>
@@ -59,9 +73,10 @@ export function Class(): JSX.Element {
       {!session && sessions.status === "ready" && (
         <div className="panel class-empty">
           <Empty>Django has no session yet.</Empty>
-          <button type="button" className="primary" onClick={() => void make()}>
+          <button type="button" className="primary" aria-disabled={isBusy} onClick={() => void act(make)}>
             Make a session
           </button>
+          {error && <p role="alert">{error}</p>}
         </div>
       )}
       {!session && sessions.status === "loading" && (
@@ -81,9 +96,9 @@ export function Class(): JSX.Element {
             ))}
           </div>
           <div className="class-stage" data-shown={shown}>
-            <Student key={`student-${session.id}-${person.username}`} session={session} person={person} userId={userId} />
+            <Student key={`student-${session.id}-${person.username}`} session={session} person={person} userId={userId} loads={loads} />
             <Room session={session} list={seats} person={person} userId={userId} />
-            <Moderator key={`moderator-${session.id}`} session={session} userId={moderatorId} />
+            <Moderator key={`moderator-${session.id}`} session={session} userId={ids.get(MODERATOR.username) ?? null} />
           </div>
         </>
       )}
@@ -92,9 +107,9 @@ export function Class(): JSX.Element {
 }
 
 /** Everyone who is expected, and who has come. */
-function useSeats(person: Person, session: ClassSession | undefined) {
+function useSeats(person: Person, session: ClassSession | undefined): LiveList<Seat> {
   const id = session?.id ?? 0;
-  const seats = useLiveList<Seat, TrackerEvents, "attendanceUpdate">({
+  return useLiveList<Seat, TrackerEvents, "attendanceUpdate">({
     id: `${person.username}-${id}`,
     load: (signal) => (id ? loadSeats(person, id, signal) : Promise.resolve([])),
     key: ({ userId }) => userId,
@@ -102,22 +117,4 @@ function useSeats(person: Person, session: ClassSession | undefined) {
     item: (update, _event, find) => seatOf(id, update, find(update.userId)),
     of: trackerClient(),
   });
-  return { seats, reload: seats.reload };
-}
-
-/** The person's id in Django; null until it is known. */
-function useUserId(person: Person): number | null {
-  const [known, setKnown] = useState<{ of: Person; id: number } | null>(null);
-  useEffect(() => {
-    let isWanted = true;
-    userIdOf(person).then(
-      (id) => isWanted && setKnown({ of: person, id }),
-      // The connection's state says that nobody can log in.
-      () => undefined,
-    );
-    return () => {
-      isWanted = false;
-    };
-  }, [person]);
-  return known?.of === person ? known.id : null;
 }

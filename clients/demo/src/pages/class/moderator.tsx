@@ -9,9 +9,11 @@ import { useEvent, useMissed, useRoom, type AnyClient } from "@channelgate/react
 import type { TrackerEvents } from "@channelgate/react/tracker";
 import { useEffect, useState, type CSSProperties, type JSX } from "react";
 
-import { tokenOf } from "../../session";
+import { forgetLogin, tokenOf } from "../../session";
+import { comeBack } from "../../stream/provider";
 import { clock } from "../../ui/time";
-import { isOpen, MODERATOR, setStatus, type ClassSession } from "./data";
+import { useAct } from "../act";
+import { isOpen, MODERATOR, setStatus, textOf, type ClassSession } from "./data";
 import { Phone } from "./phone";
 
 /** As the tracker's preset makes its client, with the moderator's token. */
@@ -37,23 +39,15 @@ const SHOWN = 6;
 
 let count = 0;
 
-/** What an event says, in a few words. */
-function textOf(event: string, data: unknown): string {
-  const { userName, userId, status, totalAttendees, capacity, message } = (data ?? {}) as Record<string, string | number | null | undefined>;
-  if (event === "session-stats-update") return `${totalAttendees} of ${capacity}`;
-  if (event === "sessionUpdated") return status === "active" ? "open" : "closed";
-  if (message) return String(message);
-  return [userName ?? (userId && `user ${userId}`), status].filter(Boolean).join(", ");
-}
-
 const HIDDEN: readonly string[] = ["hello", "gap", "pong", "denied"];
 
 export function Moderator({ session, userId }: { session: ClassSession; userId: number | null }): JSX.Element {
   const [lines, setLines] = useState<readonly Line[]>([]);
-  const [isBusy, setBusy] = useState(false);
-  const [error, setError] = useState<string | null>(null);
+  const { act, isBusy, error } = useAct();
   const add = (event: string, text: string, time: string) => setLines((before) => [{ key: ++count, event, text, time }, ...before].slice(0, SHOWN));
   useEffect(() => moderatorClient.acquire(), []);
+  // After "Revoke me everywhere" as this person: the shell looks after the five systems, not after this client.
+  useEffect(() => comeBack(client, () => forgetLogin(MODERATOR)), []);
   useRoom(`${session.id}`, client);
   useEvent(
     "*",
@@ -67,19 +61,13 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
 
   useMissed(({ since, until }) => add("missed", "Events may be missing here", `${clock(since)} to ${clock(until)}`), client);
 
-  const change = async (status: "active" | "completed") => {
-    if (isBusy || isOpen(session) === (status === "active")) return;
-    setBusy(true);
-    setError(null);
-    try {
+  const change = (status: "active" | "completed") => {
+    if (isOpen(session) === (status === "active")) return;
+    void act(async () => {
       await setStatus(session.id, status);
       // Django has it; this tells the room.
       moderatorClient.send("sessionUpdate", { sessionId: session.id, status });
-    } catch (thrown) {
-      setError((thrown as Error).message);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   return (
@@ -91,10 +79,10 @@ export function Moderator({ session, userId }: { session: ClassSession; userId: 
         </p>
       </div>
       <div className="phone-switch" role="group" aria-label="The session" aria-busy={isBusy}>
-        <button type="button" data-testid="open-session" aria-pressed={isOpen(session)} onClick={() => void change("active")}>
+        <button type="button" data-testid="open-session" aria-pressed={isOpen(session)} onClick={() => change("active")}>
           Open
         </button>
-        <button type="button" data-testid="close-session" aria-pressed={!isOpen(session)} onClick={() => void change("completed")}>
+        <button type="button" data-testid="close-session" aria-pressed={!isOpen(session)} onClick={() => change("completed")}>
           Closed
         </button>
       </div>

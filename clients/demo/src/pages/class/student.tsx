@@ -23,7 +23,15 @@ const NONE: Answer = { kind: "waits", text: "No answer has come. Press it again.
 
 const NO_BUTTON = { header: "phone-own-header" };
 
-export function Student({ session, person, userId }: { session: ClassSession; person: Person; userId: number | null }): JSX.Element {
+export interface StudentProps {
+  session: ClassSession;
+  person: Person;
+  userId: number | null;
+  /** How often the page's data was loaded anew: with it the list begins again. */
+  loads: number;
+}
+
+export function Student({ session, person, userId, loads }: StudentProps): JSX.Element {
   const { markAttendance, onEvent, isConnected } = useSocket();
   const [answer, setAnswer] = useState<Answer | null>(null);
   const isActive = isOpen(session);
@@ -77,7 +85,7 @@ export function Student({ session, person, userId }: { session: ClassSession; pe
       <h3 className="phone-title">Who has come</h3>
       <div ref={list} className="phone-list" role="group" aria-label="Who has come" tabIndex={0}>
         {/* Its own button would ask for the place; the button above is this page's. */}
-        <SessionAttendance sessionId={session.id} load={load} classNames={NO_BUTTON} />
+        <SessionAttendance key={loads} sessionId={session.id} load={load} classNames={NO_BUTTON} />
       </div>
     </Phone>
   );

@@ -60,8 +60,10 @@ export const STATES: Record<State, string> = { present: "Present", late: "Late",
 
 export const nameOf = ({ employee_name, employee_id }: CheckIn): string => employee_name ?? employee_id;
 
-/** Those of the latest day, as `RealTimeAttendance` counts them. */
-export function ofToday(items: readonly CheckIn[]): readonly CheckIn[] {
+/** As of the latest day, as `RealTimeAttendance` counts: whose record is of a former day has not come. One that was deleted stays so. */
+export function asOfToday(items: readonly CheckIn[]): readonly CheckIn[] {
   const day = items.reduce((latest, { date }) => (date !== null && date > latest ? date : latest), "");
-  return items.filter(({ date }) => date === day && day !== "");
+  return items.map((one) =>
+    one.date === null || one.date === day ? one : { ...one, status: "absent", isLate: false, check_in_time: null, check_out_time: null, device: null },
+  );
 }

@@ -15,7 +15,7 @@ interface Update {
   readonly at: Date;
 }
 
-/** Updates since the drawer was opened, newest first. */
+/** Updates since the drawer was opened, newest first: of those that come in one frame, the last. */
 function useUpdates(employee: string): { updates: readonly Update[]; isConnected: boolean } {
   const { realTimeData, lastUpdate, isConnected } = useRealTimeAttendance(employee);
   const [updates, setUpdates] = useState<readonly Update[]>([]);

@@ -5,23 +5,20 @@ import { RealTimeAttendance } from "@channelgate/react/dashboard";
 import type { JSX } from "react";
 
 import { useSession } from "../../session";
-import { TestIds } from "../../ui/test-ids";
-import { loadDay, ofToday, stateOf, type CheckIn } from "./data";
+import { loadDay, stateOf, type CheckIn } from "./data";
 
 /** The package counts those who have left as present: here they have checked in. */
-const LABELS = { present: "Checked in", total: "Employees" };
-const NAMES: Readonly<Record<string, string>> = { "Checked in": "present", Late: "late", Absent: "absent", Employees: "total", Left: "left" };
+const LABELS = { present: "Checked in", late: "Late", absent: "Absent", total: "Employees" };
+const UNKNOWN = Object.values(LABELS).map((term) => ({ term, value: null }));
 
-const figure = (fact: HTMLElement): string => `figure-${NAMES[fact.querySelector("[data-cg=term]")?.textContent ?? ""]}`;
-
-export function DayFigures({ items, isLoaded }: { items: readonly CheckIn[]; isLoaded: boolean }): JSX.Element {
+/** `staff`: all employees as of today; null until they are loaded. */
+export function DayFigures({ staff }: { staff: readonly CheckIn[] | null }): JSX.Element {
   const { person } = useSession();
-  const known = items.filter(({ date }) => date !== null).length;
-  const left = ofToday(items).filter((one) => stateOf(one) === "left").length;
   return (
-    <TestIds part="fact" idOf={figure} className="figures panel">
-      <RealTimeAttendance heading="" labels={LABELS} total={known} load={loadDay(person)} />
-      <Figures figures={[{ term: "Left", value: isLoaded ? left : null }]} />
-    </TestIds>
+    <div className="figures panel">
+      {/* It subtracts those who have come from the total: without one it would count fewer than none as absent. */}
+      {staff ? <RealTimeAttendance heading="" labels={LABELS} total={staff.length} load={loadDay(person)} /> : <Figures figures={UNKNOWN} />}
+      <Figures figures={[{ term: "Left", value: staff && staff.filter((one) => stateOf(one) === "left").length }]} />
+    </div>
   );
 }

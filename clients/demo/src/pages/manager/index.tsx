@@ -7,7 +7,7 @@ import { Drawer } from "../../ui/drawer";
 import { Heading, hueOf } from "../../ui/heading";
 import { MissedBar } from "../../ui/missed-bar";
 import { Empty, Failed } from "../../ui/states";
-import { nameOf, ofToday, useDay } from "./data";
+import { asOfToday, nameOf, useDay } from "./data";
 import { EmployeeDetails } from "./employee";
 import { DayFigures } from "./figures";
 import { People } from "./people";
@@ -24,15 +24,17 @@ export function Manager(): JSX.Element {
   const [opened, setOpened] = useState<string | null>(null);
   const [isAnnounced, setAnnounced] = useState(false);
   const [atFirst, setAtFirst] = useState<ReadonlySet<string> | null>(null);
-  const today = ofToday(day.items).filter(({ check_in_time }) => check_in_time);
+  const items = asOfToday(day.items);
+  const staff = items.filter(({ date }) => date !== null);
+  const today = staff.filter(({ check_in_time }) => check_in_time);
   // Who is there when the page has loaded does not come now.
   if (day.status === "ready" && !atFirst) setAtFirst(new Set(today.map(({ employee_id }) => employee_id)));
-  // The figures have a list of their own, which loads when it begins.
+  // The figures have a list of their own, which loads when it begins: until then they are unknown.
   const reload = () => {
     setLoads(loads + 1);
     return day.reload();
   };
-  const shown = day.items.find(({ employee_id }) => employee_id === opened);
+  const shown = items.find(({ employee_id }) => employee_id === opened);
   const isLoading = day.status === "loading";
   return (
     <div className="view manager" style={hueOf("manager")}>
@@ -40,7 +42,7 @@ export function Manager(): JSX.Element {
         Who has checked in today. Django publishes each record to the group <code>attendance_updates</code>; every manager who has this page open gets it.
       </Heading>
       <MissedBar of={client} load={reload} />
-      <DayFigures key={loads} items={day.items} isLoaded={day.status === "ready"} />
+      <DayFigures key={loads} staff={day.status === "ready" ? staff : null} />
       {day.status === "error" ? (
         <section className="panel">
           <Failed what="The day" error={day.error} again={reload} />
@@ -62,7 +64,7 @@ export function Manager(): JSX.Element {
             <div className="panel-head">
               <h2 id="people-title">Employees</h2>
             </div>
-            {day.status === "ready" && day.items.length === 0 ? <Empty>Nobody has checked in yet. The first one appears here at once.</Empty> : <People items={day.items.filter(({ date }) => date !== null)} isLoading={isLoading} onOpen={setOpened} />}
+            {day.status === "ready" && day.items.length === 0 ? <Empty>Nobody has checked in yet. The first one appears here at once.</Empty> : <People items={staff} isLoading={isLoading} onOpen={setOpened} />}
           </section>
         </>
       )}

@@ -8,7 +8,7 @@ import { shortTime } from "../../ui/time";
 import { nameOf, STATES, stateOf, type CheckIn } from "./data";
 
 const COLUMNS = ["Employee", "Office", "State", "In", "Out", "Device"];
-const BONES = 8;
+const SKELETONS = 8;
 
 export interface PeopleProps {
   items: readonly CheckIn[];
@@ -31,10 +31,10 @@ export function People({ items, isLoading, onOpen }: PeopleProps): JSX.Element {
       </thead>
       <tbody role="rowgroup">
         {isLoading
-          ? Array.from({ length: BONES }, (_, index) => (
+          ? Array.from({ length: SKELETONS }, (_, index) => (
               <tr key={index} role="row" aria-hidden="true">
                 <td role="cell" colSpan={COLUMNS.length}>
-                  <span className="bone">First Lastname of an employee</span>
+                  <span className="skeleton">First Lastname of an employee</span>
                 </td>
               </tr>
             ))

@@ -1,11 +1,11 @@
 import { NotificationCenter, parkingClient } from "@channelgate/react/parking";
-import { useEffect, useState, type JSX } from "react";
+import { useCallback, useEffect, useMemo, useRef, type JSX } from "react";
 
 import { choose, LOTS, useTopics } from "../../parking-topics";
-import { useSession, userIdOf, type Person } from "../../session";
+import { useSession } from "../../session";
 import { Heading, hueOf } from "../../ui/heading";
 import { MissedBar } from "../../ui/missed-bar";
-import { TestIds } from "../../ui/test-ids";
+import { useUserIds } from "../user-ids";
 import { useLots, useReservations } from "./data";
 import { Lots } from "./lots";
 import { TokenRing } from "./token-ring";
@@ -13,22 +13,25 @@ import { Topics } from "./topics";
 import "../../ui/page.css";
 import "./parking.css";
 
-const notification = () => "notification";
 const CENTRE = { noNotifications: "Reserve a place: the notification appears here." };
 
 export function Parking(): JSX.Element {
   const { person } = useSession();
-  const id = useUserId(person);
+  const id = useUserIds(useMemo(() => [person], [person])).get(person.username);
   const topics = useTopics();
   const isSubscribed = topics.includes(LOTS);
   const lots = useLots(person, isSubscribed);
   const reservations = useReservations(person);
-  const reload = () => Promise.all([lots.reload(), reservations.reload()]);
-  const change = (next: readonly string[]) => {
-    choose(next);
-    // What happened in the lots meanwhile was not subscribed to.
-    if (next.includes(LOTS) && !isSubscribed) void lots.reload().catch(() => undefined);
-  };
+  const { reload: reloadLots } = lots;
+  const { reload: reloadReservations } = reservations;
+  const reload = useCallback(() => Promise.all([reloadLots(), reloadReservations()]), [reloadLots, reloadReservations]);
+  const former = useRef(topics);
+  useEffect(() => {
+    const isMore = topics.some((name) => !former.current.includes(name));
+    former.current = topics;
+    // What happened before it was subscribed to has not come as an event.
+    if (isMore) reload().catch(() => undefined);
+  }, [topics, reload]);
   return (
     <div className="view parking" style={hueOf("parking")}>
       <Heading of="parking">
@@ -48,30 +51,11 @@ export function Parking(): JSX.Element {
         <div className="parking-side">
           <section className="panel parking-socket" aria-label="This page's socket">
             <TokenRing />
-            <Topics chosen={topics} onChange={change} />
+            <Topics chosen={topics} onChange={choose} />
           </section>
-          <TestIds part="item" idOf={notification}>
-            <NotificationCenter className="centre" topics={topics.filter((name) => name !== LOTS)} limit={30} labels={CENTRE} />
-          </TestIds>
+          <NotificationCenter className="centre" topics={topics.filter((name) => name !== LOTS)} limit={30} labels={CENTRE} />
         </div>
       </div>
     </div>
   );
-}
-
-/** The person's id in Django, when it is known. */
-function useUserId(person: Person): number | undefined {
-  const [known, setKnown] = useState<{ person: Person; id: number }>();
-  useEffect(() => {
-    let isOver = false;
-    userIdOf(person).then(
-      (id) => isOver || setKnown({ person, id }),
-      // Without a login the page says what failed.
-      () => undefined,
-    );
-    return () => {
-      isOver = true;
-    };
-  }, [person]);
-  return known?.person === person ? known.id : undefined;
 }

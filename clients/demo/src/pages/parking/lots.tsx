@@ -1,14 +1,15 @@
 // Six lots as bars that fill.
 
 import type { LiveList } from "@channelgate/react";
-import { useState, type CSSProperties, type JSX } from "react";
+import type { CSSProperties, JSX } from "react";
 
 import { useSession } from "../../session";
 import { Tick, useChanges } from "../../ui/changed";
 import { Empty, Failed } from "../../ui/states";
+import { useAct } from "../act";
 import { cancel, isIn, reserve, type Lot, type Reservation } from "./data";
 
-const BONES = 6;
+const SKELETONS = 6;
 
 export interface LotsProps {
   lots: LiveList<Lot>;
@@ -25,31 +26,36 @@ export function Lots({ lots: { items, status, error, reload }, reservations, isS
   return (
     <ul className="lots" aria-label="Lots" aria-busy={isLoading} data-live={isSubscribed}>
       {isLoading
-        ? Array.from({ length: BONES }, (_, index) => <Bones key={index} />)
-        : items.map((lot) => <LotCard key={lot.id} lot={lot} mine={reservations.items.filter((one) => isIn(lot, one))} />)}
+        ? Array.from({ length: SKELETONS }, (_, index) => <Skeleton key={index} />)
+        : items.map((lot) => <LotCard key={lot.id} lot={lot} mine={reservations.items.filter((one) => isIn(lot, one))} reload={reservations.reload} />)}
     </ul>
   );
 }
 
-function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX.Element {
+interface LotCardProps {
+  lot: Lot;
+  /** The person's reservations in this lot. */
+  mine: readonly Reservation[];
+  /** Loads the person's reservations. */
+  reload: () => Promise<void>;
+}
+
+function LotCard({ lot, mine, reload }: LotCardProps): JSX.Element {
   const { person } = useSession();
   const { id, name, capacity, occupied } = lot;
-  const [isBusy, setBusy] = useState(false);
-  const [error, setError] = useState("");
+  const { act, isBusy, error } = useAct();
   const changes = useChanges(occupied);
   const changesOfMine = useChanges(mine.length);
   const free = Math.max(0, capacity - occupied);
   const last = mine.at(-1);
-  const act = async (what: () => Promise<unknown>) => {
-    setBusy(true);
-    setError("");
-    try {
-      await what();
-    } catch (thrown) {
-      setError(thrown instanceof Error ? thrown.message : String(thrown));
-    } finally {
-      setBusy(false);
-    }
+  const isOff = isBusy || (!last && free === 0);
+  const press = () => {
+    if (isOff) return;
+    void act(async () => {
+      await (last ? cancel(person, last) : reserve(person, lot));
+      // Its notification comes only if its topic is subscribed to.
+      await reload();
+    });
   };
   return (
     <li className="lot panel" data-testid={`lot-${id}`} data-full={free === 0}>
@@ -63,15 +69,9 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
           <Tick value={free} testId={`lot-free-${id}`} />
         </strong>
         <span className="muted">{free === 0 ? `Full, ${capacity} places` : `free of ${capacity}`}</span>
-        {last ? (
-          <button type="button" className="quiet" disabled={isBusy} onClick={() => void act(() => cancel(person, last))} aria-label={`Give back a place at ${name}`}>
-            Give back
-          </button>
-        ) : (
-          <button type="button" disabled={isBusy || free === 0} onClick={() => void act(() => reserve(person, lot))} aria-label={`Reserve a place at ${name}`}>
-            Reserve
-          </button>
-        )}
+        <button type="button" className={last && "quiet"} aria-disabled={isOff} onClick={press} aria-label={`${last ? "Give back" : "Reserve"} a place at ${name}`}>
+          {last ? "Give back" : "Reserve"}
+        </button>
       </div>
       <div
         className="lot-bar"
@@ -93,17 +93,17 @@ function LotCard({ lot, mine }: { lot: Lot; mine: readonly Reservation[] }): JSX
   );
 }
 
-function Bones(): JSX.Element {
+function Skeleton(): JSX.Element {
   return (
     <li className="lot panel" aria-hidden="true">
       <div className="lot-head">
         <h3>
-          <span className="bone">Old Market</span>
+          <span className="skeleton">Old Market</span>
         </h3>
       </div>
       <div className="lot-row">
         <strong>
-          <span className="bone">10</span>
+          <span className="skeleton">10</span>
         </strong>
       </div>
       <div className="lot-bar" />

@@ -5,6 +5,7 @@ import { useSyncExternalStore, type CSSProperties, type JSX } from "react";
 import { useWsToken } from "../../systems";
 import { Tick } from "../../ui/changed";
 import { clock } from "../../ui/time";
+import { validity } from "./data";
 
 const RADIUS = 27;
 
@@ -23,7 +24,7 @@ export function TokenRing(): JSX.Element {
   const left = token ? Math.max(0, Math.min(token.expires - at, token.expires - token.issued)) : 0;
   const part = token ? left / (token.expires - token.issued) : 0;
   const [minutes, seconds] = [Math.floor(left / 60_000), Math.floor(left / 1_000) % 60];
-  const text = !token ? "Fetching a ws-token" : left > 0 ? `The ws-token is valid for ${minutes} more minutes` : "The ws-token has ended; the connection stays";
+  const text = token ? validity(left) : "Fetching a ws-token";
   return (
     <div className="token" data-testid="token-ring" data-renewals={token?.renewals ?? 0} data-left={Math.round(left / 1_000)}>
       <svg viewBox="0 0 64 64" width="64" height="64" role="img" aria-label={text}>

@@ -1,8 +1,9 @@
 // What the page shows: visitors, employees, and who was at the door, from Django's REST and from the feed.
 
-import { feedClient, useClients, useEmployees, useFeedEvent, useMissed } from "@channelgate/react/feed";
+import { useLiveList } from "@channelgate/react";
+import { feedClient, useClients, useEmployees, useFeedEvent } from "@channelgate/react/feed";
 import type { Client, Employee, EmployeeAttendance } from "@channelgate/react/feed";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
 import { django } from "../../django";
 import { useSession, type Person } from "../../session";
@@ -37,51 +38,28 @@ export const lastDoor = ({ visit_histories }: Client): string | null => {
   return last ? `Door ${last.device_id}` : null;
 };
 
-/** Of each employee the latest time at the door. */
-export type AtTheDoor = ReadonlyMap<number, EmployeeAttendance>;
-
 type Row = Omit<EmployeeAttendance, "employee_id"> & { employee: number };
 
-/** What comes late does not replace what is newer: the answer of a load and events may overtake each other. */
-function merged(before: AtTheDoor, passes: readonly EmployeeAttendance[]): AtTheDoor {
-  const all = new Map(before);
+/** Times at the door that are kept. */
+const KEPT = 100;
+
+/** The list of times at the door: Django may delete one of them, and then the one before counts. */
+export const passesOf = (person: Person) => ({
+  load: async (signal: AbortSignal): Promise<EmployeeAttendance[]> =>
+    (await django<Row[]>(person, "employee-attendances/", { signal })).map(({ employee, ...pass }) => ({ ...pass, employee_id: employee })),
+  key: ({ employee_id, datetime }: EmployeeAttendance) => `${employee_id} ${Date.parse(datetime)}`,
+  events: { upsert: ["employee_attendance"], remove: ["employee_attendance_delete"] },
+  limit: KEPT,
+});
+
+/** Of each employee the latest time at the door. */
+export function latest(passes: readonly EmployeeAttendance[]): ReadonlyMap<number, EmployeeAttendance> {
+  const all = new Map<number, EmployeeAttendance>();
   for (const pass of passes) {
     const known = all.get(pass.employee_id);
     if (!known || Date.parse(known.datetime) <= Date.parse(pass.datetime)) all.set(pass.employee_id, pass);
   }
   return all;
-}
-
-const loadPasses = async (person: Person, signal?: AbortSignal): Promise<EmployeeAttendance[]> =>
-  (await django<Row[]>(person, "employee-attendances/", signal && { signal })).map(({ employee, ...pass }) => ({ ...pass, employee_id: employee }));
-
-/** `passes` is null until they are loaded. */
-export function useAtTheDoor(person: Person): { passes: AtTheDoor | null; load: (signal?: AbortSignal) => Promise<void> } {
-  const [passes, setPasses] = useState<AtTheDoor>(new Map());
-  const [isLoaded, setLoaded] = useState(false);
-  const load = async (signal?: AbortSignal) => {
-    const rows = await loadPasses(person, signal);
-    setPasses((before) => merged(before, rows));
-  };
-  useEffect(() => {
-    const life = new AbortController();
-    loadPasses(person, life.signal)
-      .then((rows) => setPasses((before) => merged(before, rows)))
-      // The list of employees fails, too, and the page says so.
-      .catch(() => undefined)
-      .finally(() => life.signal.aborted || setLoaded(true));
-    return () => life.abort();
-  }, [person]);
-  useFeedEvent("employee_attendance", (pass) => setPasses((before) => merged(before, [pass])));
-  useFeedEvent("employee_attendance_delete", ({ employee_id, datetime }) =>
-    setPasses((before) => {
-      const all = new Map(before);
-      if (all.get(employee_id)?.datetime === datetime) all.delete(employee_id);
-      return all;
-    }),
-  );
-  useMissed((_, signal) => load(signal));
-  return { passes: isLoaded ? passes : null, load };
 }
 
 export interface Turns {
@@ -112,10 +90,10 @@ export function useVisitors() {
   const { person } = useSession();
   const visitors = useClients({ load: loadVisitors(person) });
   const employees = useEmployees({ load: (signal) => django<Employee[]>(person, "employees/", { signal }) });
-  const { passes, load } = useAtTheDoor(person);
+  const passes = useLiveList({ ...passesOf(person), of: feedClient() });
   const turns = useTurns();
   const reload = async () => {
-    await Promise.all([visitors.reload(), employees.reload(), load()]);
+    await Promise.all([visitors.reload(), employees.reload(), passes.reload()]);
   };
   return { visitors, employees, passes, turns, reload, client: feedClient() };
 }

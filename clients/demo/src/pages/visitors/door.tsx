@@ -7,26 +7,28 @@ import { Avatar } from "../../ui/avatar";
 import { Pulse, Tick } from "../../ui/changed";
 import { Empty, Failed } from "../../ui/states";
 import { clock } from "../../ui/time";
-import type { useVisitors } from "./data";
+import { latest, type useVisitors } from "./data";
 
 /** Rows while the list is on its way. */
-const BONES = 6;
+const SKELETONS = 6;
 
 export function Door({ employees, passes }: Pick<ReturnType<typeof useVisitors>, "employees" | "passes">): JSX.Element {
-  const { items, status, error, reload } = employees;
-  if (status === "error") return <Failed what="The employees" error={error} again={reload} />;
-  if (status === "ready" && items.length === 0) return <Empty>No employees yet.</Empty>;
+  const failed = [employees, passes].find(({ status }) => status === "error");
+  if (failed) return <Failed what="The employees" error={failed.error} again={failed.reload} />;
+  const isLoading = [employees, passes].some(({ status }) => status === "loading");
+  const seen = latest(passes.items);
+  if (!isLoading && employees.items.length === 0) return <Empty>No employees yet.</Empty>;
   return (
-    <ul className="door" aria-label="Employees" aria-busy={status === "loading" || !passes}>
-      {status === "loading" || !passes
-        ? Array.from({ length: BONES }, (_, index) => (
+    <ul className="door" aria-label="Employees" aria-busy={isLoading}>
+      {isLoading
+        ? Array.from({ length: SKELETONS }, (_, index) => (
             <li key={index} aria-hidden="true">
-              <span className="frame bone" />
-              <strong className="bone">First Lastname</strong>
-              <span className="bone">Door 1 at 10:00:00</span>
+              <span className="frame skeleton" />
+              <strong className="skeleton">First Lastname</strong>
+              <span className="skeleton">Door 1 at 10:00:00</span>
             </li>
           ))
-        : items.map((employee) => <Person key={employee.id} employee={employee} pass={passes.get(employee.id)} />)}
+        : employees.items.map((employee) => <Person key={employee.id} employee={employee} pass={seen.get(employee.id)} />)}
     </ul>
   );
 }

@@ -54,7 +54,7 @@ function Portrait({ visitor, isNew }: { visitor: Client; isNew: boolean }): JSX.
         <Avatar seed={id} name="" size={72} looks={{ gender, age }} />
       </Pulse>
       <span className="visits" title={count === 1 ? "1 visit" : `${count} visits`}>
-        <Tick value={count} testId={`visitor-count-${id}`} />
+        <Tick value={count} />
         <span className="visually-hidden">{count === 1 ? " visit" : " visits"}</span>
       </span>
       <strong>{`Visitor ${id}`}</strong>
@@ -68,11 +68,11 @@ function Portrait({ visitor, isNew }: { visitor: Client; isNew: boolean }): JSX.
 function Frame({ isLoading }: { isLoading: boolean }): JSX.Element {
   return (
     <li className="portrait" aria-hidden="true">
-      <span className={isLoading ? "frame bone" : "frame"} />
+      <span className={isLoading ? "frame skeleton" : "frame"} />
       {isLoading && (
         <>
-          <strong className="bone">Visitor</strong>
-          <span className="bone">Woman, 31</span>
+          <strong className="skeleton">Visitor</strong>
+          <span className="skeleton">Woman, 31</span>
         </>
       )}
     </li>

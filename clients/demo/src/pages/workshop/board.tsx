@@ -8,7 +8,7 @@ import type { Person } from "../../session";
 import { Tick } from "../../ui/changed";
 import { Empty, Failed } from "../../ui/states";
 import { Card } from "./card";
-import { change, roomOf, STATUSES, TITLES, withNote, type Order, type Status } from "./data";
+import { addNote, change, roomOf, STATUSES, TITLES, withoutNote, type Order, type Status } from "./data";
 import type { Colleague } from "./colleagues";
 
 export interface BoardProps {
@@ -20,7 +20,7 @@ export interface BoardProps {
 }
 
 /** Skeletons of a column. */
-const BONES = [1, 2, 3];
+const SKELETONS = [1, 2, 3];
 
 export function Board({ list, person, userId, colleagues, onOpen }: BoardProps): JSX.Element {
   const [shown, setShown] = useState<Status>("pending");
@@ -37,10 +37,10 @@ export function Board({ list, person, userId, colleagues, onOpen }: BoardProps):
 
   const write = (id: number, text: string) => setNotes((before) => new Map(before).set(id, text));
   /** Asks Django; the card changes when the event comes. */
-  const ask = async (id: number, body: Parameters<typeof change>[2]) => {
+  const ask = async (id: number, what: () => Promise<unknown>) => {
     setBusy((before) => new Set(before).add(id));
     try {
-      await change(person, id, body);
+      await what();
       return true;
     } catch (thrown) {
       show({ kind: "error", title: "The order was not changed", body: (thrown as Error).message });
@@ -80,7 +80,7 @@ export function Board({ list, person, userId, colleagues, onOpen }: BoardProps):
                 {TITLES[status]} <Tick value={isLoading ? "–" : orders.length} />
               </h2>
               {isLoading ? (
-                BONES.map((bone) => <div key={bone} className="order bone" aria-hidden="true" />)
+                SKELETONS.map((row) => <div key={row} className="order skeleton" aria-hidden="true" />)
               ) : (
                 <ul style={{ "--rows": orders.length } as CSSProperties}>
                   {orders.map((order, row) => (
@@ -95,11 +95,11 @@ export function Board({ list, person, userId, colleagues, onOpen }: BoardProps):
                       onNote={(text) => write(order.id, text)}
                       onSave={() => {
                         const note = notes.get(order.id) ?? "";
-                        void ask(order.id, { description: withNote(order.text, person, note.trim()) }).then((isSaved) => isSaved && write(order.id, ""));
+                        void ask(order.id, () => addNote(person, order.id, note.trim())).then((isSaved) => isSaved && setNotes((before) => withoutNote(before, order.id, note)));
                       }}
                       onMove={(to) => {
                         setFollowed(order);
-                        void ask(order.id, { status: to });
+                        void ask(order.id, () => change(person, order.id, { status: to }));
                       }}
                       onOpen={() => onOpen(order)}
                       onFocus={() => setFollowed(order)}

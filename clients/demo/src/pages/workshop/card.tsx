@@ -6,6 +6,7 @@ import { useLayoutEffect, useRef, useState, type CSSProperties, type JSX, type K
 import { Avatar } from "../../ui/avatar";
 import { firstName, looksOf, roomOf, STATUSES, TITLES, type Order, type Status } from "./data";
 import type { Colleague } from "./colleagues";
+import { keepFocus } from "./focus";
 
 export interface CardProps {
   order: Order;
@@ -24,9 +25,6 @@ export interface CardProps {
   onFocus: () => void;
 }
 
-/** What had the focus when a card went: it comes again in another column, and somebody may be writing. */
-let left: { id: number; name: string; caret: number | null } | null = null;
-
 export function Card({ order, row, viewers, isOnline, isBusy, note, onNote, onSave, onMove, onOpen, onFocus }: CardProps): JSX.Element {
   const { id, status, customer, device, text, at, moved } = order;
   const { typing, start, stop } = useTypingOf(id);
@@ -42,7 +40,8 @@ export function Card({ order, row, viewers, isOnline, isBusy, note, onNote, onSa
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     stop();
-    if (note.trim()) onSave();
+    // Of two at once, the second would not have the first.
+    if (note.trim() && !isBusy) onSave();
   };
   const names = typing.map(({ name }) => firstName(name ?? "Somebody"));
   return (
@@ -109,22 +108,6 @@ export function Card({ order, row, viewers, isOnline, isBusy, note, onNote, onSa
       <ChangeRing at={at} isMoved={moved !== null} />
     </li>
   );
-}
-
-/** Gives the focus back to what had it in the former column, or to the card's name; and remembers it for the next one. */
-function keepFocus(card: HTMLElement | null, id: number): () => void {
-  if (left?.id === id) {
-    const { name, caret } = left;
-    const target = card?.querySelector<HTMLElement>(`[data-focus="${name}"]`) ?? card?.querySelector<HTMLElement>('[data-focus="open"]');
-    target?.focus({ preventScroll: name === "note" });
-    if (target instanceof HTMLInputElement) target.setSelectionRange(caret, caret);
-  }
-  left = null;
-  return () => {
-    const active = document.activeElement;
-    if (!card?.contains(active) || !(active instanceof HTMLElement)) return;
-    left = { id, name: active.dataset["focus"] ?? "open", caret: active instanceof HTMLInputElement ? active.selectionStart : null };
-  };
 }
 
 function ChangeRing({ at, isMoved }: { at: number; isMoved: boolean }): JSX.Element | null {

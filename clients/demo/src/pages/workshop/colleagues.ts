@@ -23,8 +23,8 @@ export function colleaguesOf(online: readonly UserOnline[], present: readonly Pr
   };
   for (const { userId, userName, timestamp } of online) set(`${userId}`, userName, null, timestamp);
   for (const { id, name, status, data } of present) {
+    set(id, name, status === "viewing" ? Number(data["workOrderId"]) : null, data["timestamp"]);
     if (status === "left") all.delete(id);
-    else set(id, name, status === "viewing" ? Number(data["workOrderId"]) : null, data["timestamp"]);
   }
   // Of two events about somebody the later one counts.
   for (const { userId, userName, status, timestamp } of activity.values()) {

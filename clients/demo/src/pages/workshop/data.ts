@@ -75,8 +75,19 @@ export const change = (person: Person, id: number, body: { status?: Status; tech
 export const makeOrder = (person: Person): Promise<unknown> =>
   django(person, "repairs/work-orders/", { method: "POST", body: { customer_name: "Chen Wei", device: "ThinkPad X1", description: "Does not charge" } });
 
+/** The texts of notes without this one, which is saved; what was typed meanwhile stays. */
+export function withoutNote(notes: ReadonlyMap<number, string>, id: number, saved: string): ReadonlyMap<number, string> {
+  return notes.get(id) === saved ? new Map([...notes].filter(([other]) => other !== id)) : notes;
+}
+
 /** Notes are lines of the description: the newest ones are kept. */
 const NOTES = 6;
+
+/** Adds a note to the order as it is now: the board may not have got the last one yet. */
+export async function addNote(person: Person, id: number, note: string): Promise<unknown> {
+  const { description = "" } = await loadOrder(person, id);
+  return change(person, id, { description: withNote(description, person, note) });
+}
 
 export const withNote = (text: string, person: Person, note: string): string =>
   [...text.split("\n").filter(Boolean), `${firstName(person.name)}: ${note}`].slice(-NOTES).join("\n");
@@ -85,9 +96,9 @@ export interface Note extends Notification {
   readonly user: number;
 }
 
-/** The newest notifications of a user first. */
+/** The notifications of a user. */
 export const loadNotes = async (person: Person, user: number, signal?: AbortSignal): Promise<Note[]> =>
-  (await django<Note[]>(person, "repairs/notifications/", signal && { signal })).filter((note) => note.user === user).reverse();
+  (await django<Note[]>(person, "repairs/notifications/", signal && { signal })).filter((note) => note.user === user);
 
 export const markRead = (person: Person, notes: readonly Note[]): Promise<unknown> =>
   Promise.all(notes.filter(({ read }) => !read).map(({ id }) => django(person, `repairs/notifications/${id}/`, { method: "PATCH", body: { read: true } })));

@@ -2,13 +2,15 @@
 
 import { useClient, useLiveList } from "@channelgate/react";
 import { RealTimeToasts, type RepairShopEvents } from "@channelgate/react/repair-shop";
-import { useEffect, useState, type JSX } from "react";
+import { useEffect, useMemo, useState, type JSX } from "react";
 
 import { addressOf } from "../../route";
-import { addressAs, useSession, userIdOf, type Person } from "../../session";
+import { addressAs, useSession, type Person } from "../../session";
 import { Avatar } from "../../ui/avatar";
 import { Heading, hueOf } from "../../ui/heading";
 import { MissedBar } from "../../ui/missed-bar";
+import { useAct } from "../act";
+import { useUserIds } from "../user-ids";
 import { Bell, Notes } from "./bell";
 import { Board } from "./board";
 import { firstName, loadOrders, looksOf, makeOrder, orderAfter, TECHNICIANS, type Order } from "./data";
@@ -33,16 +35,21 @@ export function Workshop(): JSX.Element {
     // A technician gets some changes twice: in the order's room, and to themselves.
     version: ({ at }) => at,
   });
-  const ids = useIds(person);
+  const ids = useUserIds(useMemo(() => [person, ...TECHNICIANS], [person]));
   const userId = ids.get(person.username) ?? null;
   const colleagues = useColleagues(userId);
   const [open, setOpen] = useState<Order | "notes" | null>(null);
   const viewing = typeof open === "object" ? (open?.id ?? null) : null;
-  useSayPresence(
-    list.items.map(({ id }) => id),
-    viewing,
-  );
+  const orders = list.items.map(({ id }) => id);
+  useSayPresence(orders, viewing);
+  const { reload } = list;
+  const rooms = orders.join();
+  // An order may have changed after it was loaded, and before the board was in its room.
+  useEffect(() => {
+    if (rooms) reload().catch(() => undefined);
+  }, [rooms, reload]);
   const close = () => setOpen(null);
+  const { act, isBusy, error } = useAct();
   const make = async () => {
     await makeOrder(person);
     await list.reload();
@@ -59,9 +66,10 @@ export function Workshop(): JSX.Element {
         {list.status === "ready" && list.items.length === 0 ? (
           <div className="panel workshop-empty">
             <p className="muted">No customer has brought anything yet.</p>
-            <button type="button" className="primary" onClick={() => void make()}>
+            <button type="button" className="primary" aria-disabled={isBusy} onClick={() => void act(make)}>
               Take in an order
             </button>
+            {error && <p role="alert">{error}</p>}
           </div>
         ) : (
           <>
@@ -143,23 +151,4 @@ function Who({ id, name, text, isHere }: { id: number | string | null; name: str
       </span>
     </li>
   );
-}
-
-/** The ids in Django of the technicians and of the page's person, by username. */
-function useIds(person: Person): ReadonlyMap<string, number> {
-  const [ids, setIds] = useState<ReadonlyMap<string, number>>(new Map());
-  useEffect(() => {
-    let isWanted = true;
-    for (const one of new Set([person, ...TECHNICIANS])) {
-      userIdOf(one).then(
-        (id) => isWanted && setIds((before) => new Map(before).set(one.username, id)),
-        // Without a login the id stays unknown; the board says what else is wrong.
-        () => undefined,
-      );
-    }
-    return () => {
-      isWanted = false;
-    };
-  }, [person]);
-  return ids;
 }

@@ -23,11 +23,11 @@ export function useColleagues(userId: number | null): readonly Colleague[] {
   return useMemo(() => colleaguesOf(connectedUsers, users, activity, userId), [connectedUsers, activity, users, userId]);
 }
 
-/** Who has come and gone, for admins and managers; the others get no such event. It begins anew after a miss. */
+/** Who has come and gone, for admins and managers; the others get no such event. It begins anew with a miss. */
 function useActivity(): Activity {
   const missed = useStatus((status) => status.missed, SHOP);
   const [known, setKnown] = useState<{ of: unknown; all: Activity }>({ of: missed, all: new Map() });
-  if (known.of !== missed) setKnown({ of: missed, all: new Map() });
+  if (known.of !== missed) setKnown({ of: missed, all: missed ? new Map() : known.all });
   useEvent<RepairShopEvents, "user_activity_update">(
     "user_activity_update",
     (update) => setKnown(({ of, all }) => ({ of, all: new Map(all).set(`${update.userId}`, update) })),
