@@ -179,17 +179,17 @@ class Handler(BaseHTTPRequestHandler):
         return self._pace()
 
     def _sent(self) -> None:
-        """Server-Sent Events: what Django sends from now on, or after the event of Last-Event-ID, or of ?last=…"""
+        """Server-Sent Events: what happens from now on, or after the entry of Last-Event-ID, or of ?last=…"""
         stream, query = self.server.stream, self.path.partition("?")[2]
         last = self.headers.get("Last-Event-ID") or query.removeprefix("last=")
-        place = stream.after_number(int(last)) if last.isdecimal() and len(last) < 20 else stream.now()
+        place = stream.place_of(last)
         self._head(HTTPStatus.OK, "text/event-stream")
         now = {"run": stream.run, "nodes": self.server.supervisor.states(), "activity": self._pace()}
         events = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in now.items())
         self._write(f"retry: 1000\n{events}")
         while not stream.stopping.is_set():
             entries = stream.after(place, ALIVE)
-            self._write("".join(map(frame, entries)) or ": alive\n\n")
+            self._write("".join(f"id: {stream.id(entry.place)}\n{frame(entry)}" for entry in entries) or ": alive\n\n")
             place = entries[-1].place if entries else place
 
     def _write(self, text: str) -> None:
@@ -218,6 +218,5 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def frame(entry: Entry) -> str:
-    if entry.kind == "sent":
-        return f"id: {entry.number}\ndata: {entry.data}\n\n"
-    return f"event: {entry.kind}\ndata: {entry.data}\n\n"
+    name = "" if entry.kind == "sent" else f"event: {entry.kind}\n"
+    return f"{name}data: {entry.data}\n\n"

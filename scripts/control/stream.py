@@ -25,8 +25,6 @@ class Entry:
     #: `sent`, or the name of an event.
     kind: str
     data: str
-    #: The number of a sent event.
-    number: int | None = None
 
 
 class Stream:
@@ -53,13 +51,15 @@ class Stream:
         with self._news:
             return self._entries[-1].place if self._entries else 0
 
-    def after_number(self, number: int) -> int:
-        """The place of this sent event; that of the newest entry if it was never sent, else before the oldest."""
-        with self._news:
-            numbers = {entry.number: entry.place for entry in self._entries if entry.number is not None}
-            if number in numbers or not numbers:
-                return numbers.get(number, 0)
-            return self._entries[-1].place if number > max(numbers) else 0
+    def id(self, place: int) -> str:
+        """Of an entry, for a reader that comes back."""
+        return f"{self.run}-{place}"
+
+    def place_of(self, id: str) -> int:
+        """The place of the entry with this id; that of the newest entry if it is not one of this run."""
+        run, _, place = id.partition("-")
+        known = run == str(self.run) and place.isdecimal() and len(place) < 20
+        return min(int(place), self.now()) if known else self.now()
 
     def after(self, place: int, seconds: float) -> list[Entry]:
         """The entries after a place, as soon as there is one; none after so many seconds, or at the end."""
@@ -75,9 +75,9 @@ class Stream:
     def _has_news(self, place: int) -> bool:
         return bool(self._entries) and self._entries[-1].place > place
 
-    def _add(self, kind: str, data: str, number: int | None = None) -> None:
+    def _add(self, kind: str, data: str) -> None:
         with self._news:
-            self._entries.append(Entry(next(self._places), kind, data, number))
+            self._entries.append(Entry(next(self._places), kind, data))
             self._news.notify_all()
 
     def _follow(self) -> None:
@@ -109,8 +109,8 @@ class Stream:
     def _line(self, line: bytes) -> None:
         try:
             text = line.decode()
-            number = json.loads(text)["n"]
+            json.loads(text)["n"]
         except (ValueError, TypeError, KeyError):
             return
         if len(line) <= LONGEST:
-            self._add("sent", text, number)
+            self._add("sent", text)

@@ -32,6 +32,11 @@ def stream(tmp_path):
     stream.wake()
 
 
+def numbers(stream) -> list[int]:
+    """Of the events that are kept."""
+    return [json.loads(entry.data)["n"] for entry in stream.after(0, 0) if entry.kind == "sent"]
+
+
 def write_at_once(directory) -> list[int]:
     """Three processes; returns their exit codes."""
     env = {**os.environ, "PYTHONPATH": str(stack.ROOT / "tests" / "django")}
@@ -48,7 +53,7 @@ async def test_processes_that_write_at_once_share_numbers_and_two_files(tmp_path
     kept = [json.loads(line)["n"] for file in files for line in file.read_text().splitlines()]
     assert len(kept) == len(set(kept)) and max(kept) == 3000
     # The reader may be too slow for files that change every few milliseconds, but not for their order.
-    await until(lambda: stream.after_number(kept[-1]) == stream.now() > 0, "the last line")
+    await until(lambda: numbers(stream)[-1:] == kept[-1:], "the last line")
 
 
 async def test_a_full_file_is_read_to_its_end_and_then_the_next(tmp_path, stream):
@@ -70,15 +75,14 @@ async def test_a_full_file_is_read_to_its_end_and_then_the_next(tmp_path, stream
         await until(lambda: stream.now() == 5, "the lines of both files")
         lines.write("}\n")
     await until(lambda: stream.now() == 6, "the line that came in two parts")
-    assert [(entry.kind, entry.number) for entry in stream.after(0, 0)] == [
-        ("sent", 1),
-        ("sent", 2),
-        ("fact", None),
-        ("sent", 3),
-        ("sent", 4),
-        ("sent", 5),
-    ]
-    assert [entry.number for entry in stream.after(stream.after_number(3), 0)] == [4, 5]
-    # A number of another run: from now on. One that is not kept any more: all that is.
-    assert stream.after(stream.after_number(99), 0) == []
-    assert len(stream.after(stream.after_number(0), 0)) == 6
+    assert [entry.kind for entry in stream.after(0, 0)] == ["sent", "sent", "fact", "sent", "sent", "sent"]
+    assert numbers(stream) == [1, 2, 3, 4, 5]
+
+
+def test_a_reader_goes_on_after_the_entry_that_it_had_whatever_that_was(stream):
+    for text in ("one", "two", "three"):
+        stream.fact(text)
+    assert [entry.place for entry in stream.after(stream.place_of(stream.id(2)), 0)] == [3]
+    # Of another run, from the future, or not an id: from now on.
+    for other in ("7-1", stream.id(9), f"{stream.run}-x", "2", "", "-"):
+        assert stream.after(stream.place_of(other), 0) == [], other

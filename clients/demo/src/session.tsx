@@ -3,6 +3,8 @@
 import { Unauthorized, type TokenContext } from "@channelgate/client";
 import { createContext, useContext, useMemo, useState, type JSX, type ReactNode } from "react";
 
+import { keep, kept } from "./ui/storage";
+
 export interface Person {
   readonly username: string;
   readonly name: string;
@@ -34,7 +36,7 @@ const ASKED = "as";
 const find = (name: string | null): Person | undefined => PEOPLE.find(({ username }) => username === name);
 
 function first(): Person {
-  return find(new URLSearchParams(location.search).get(ASKED)) ?? find(sessionStorage.getItem(KEY)) ?? PEOPLE[0]!;
+  return find(new URLSearchParams(location.search).get(ASKED)) ?? find(kept("sessionStorage", KEY)) ?? PEOPLE[0]!;
 }
 
 /** The address of a page for another window, as another person. */
@@ -46,7 +48,7 @@ export function SessionProvider({ children }: { children: ReactNode }): JSX.Elem
     () => ({
       person,
       become: (other) => {
-        sessionStorage.setItem(KEY, other.username);
+        keep("sessionStorage", KEY, other.username);
         // Otherwise the next load of this window would take the person of the address again.
         if (new URLSearchParams(location.search).has(ASKED)) history.replaceState(null, "", location.pathname + location.hash);
         setPerson(other);
@@ -121,9 +123,6 @@ export const tokenOf = ({ username }: Person): (({ why }: Pick<TokenContext, "wh
   let given: string | undefined;
   return async ({ why }) => (given = (await loginOf(username, why === "expired" || why === "refused" ? given : undefined)).access);
 };
-
-/** The `Authorization` of requests to Django. */
-export const authorizationOf = async ({ username }: Person): Promise<string> => `Bearer ${(await loginOf(username)).access}`;
 
 /** The person's id in Django. */
 export const userIdOf = async ({ username }: Person): Promise<number> => (await loginOf(username)).id;

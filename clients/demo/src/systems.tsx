@@ -83,7 +83,7 @@ export const useWsToken = (): WsToken | null =>
   );
 
 /** A ws-token from Django, as the parking system has it; when it was issued is kept for the page to show. */
-export const wsTokenOf = (person: Person): (({ signal, why }: Pick<TokenContext, "signal" | "why">) => Promise<string>) => {
+const wsTokenOf = (person: Person): (({ signal, why }: Pick<TokenContext, "signal" | "why">) => Promise<string>) => {
   const login = tokenOf(person);
   return async ({ signal, why }) => {
     // The login that it is asked for with may have ended, too.
@@ -106,10 +106,10 @@ export function Systems({ children }: { children: ReactNode }): JSX.Element {
     const release = [feedClient(), parkingClient(), trackerClient()].map((client) => client.acquire());
     return () => release.forEach((one) => one());
   }, [person]);
-  // The keys: with a function for a token the providers do not see that it is another person's.
+  // `user`: with a function for a token the provider does not see that it is another person's.
   return (
     <AttendanceProvider transport="websocket" token="">
-      <WorkshopProvider key={person.username} token={token}>
+      <WorkshopProvider user={person.username} token={token}>
         <Collected>{children}</Collected>
         {/* After the pages: the stream must see that it subscribes. */}
         <ParkingTopics />

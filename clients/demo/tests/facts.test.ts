@@ -11,7 +11,7 @@ test("who was away, for how long, and the counts", () => {
     { title: "Class", from: 1_000, to: 1_410 },
   ];
   expect(sentence("node2 ended.", absences, [], { ...NOTHING, sent: 1_128, shown: 1_126, loadedAnew: 2 })).toBe(
-    "node2 ended. Parking and Class were away for up to 0.4 s; what changed meanwhile was loaded anew. Sent 1,128, shown 1,126, loaded anew 2, lost 0.",
+    "node2 ended. Parking and Class were away for up to 0.4 s; what changed meanwhile is loaded anew where it is shown. Sent 1,128, shown 1,126, loaded anew 2, lost 0.",
   );
 });
 
@@ -25,8 +25,8 @@ test("nobody was away", () => {
 });
 
 test("a miss over an open connection is reported as one", () => {
-  expect(sentence("Redis was restarted.", [], ["Visitors"], { ...NOTHING, failedToPublish: 2 })).toBe(
-    "Redis was restarted. No connection was lost, but Visitors may have missed something; what changed meanwhile was loaded anew. Sent 0, shown 0, loaded anew 0, lost 0, not published 2, which Django knows.",
+  expect(sentence("Redis was restarted.", [], [{ title: "Visitors", from: 0, to: 900 }], { ...NOTHING, failedToPublish: 2 })).toBe(
+    "Redis was restarted. No connection was lost, but Visitors may have missed something; what changed meanwhile is loaded anew where it is shown. Sent 0, shown 0, loaded anew 0, lost 0, not published 2, which Django knows.",
   );
 });
 
@@ -35,7 +35,13 @@ test("what is not settled is not called settled", () => {
   expect(text).toBe("Redis stood still for 6 s. Parking was away for 0.9 s. Class is not back yet. Sent 3, shown 0, loaded anew 0, waiting 3, lost 0.");
 });
 
+test("a miss that is still open is not called loaded, also without an event that counts", () => {
+  const away = { title: "Class", from: 0, to: 900 };
+  expect(sentence("node1 ended.", [away], [{ ...away, to: null }], NOTHING)).toContain("Class was away for 0.9 s; what changed meanwhile is not loaded yet.");
+  expect(sentence("node1 ended.", [], [{ ...away, to: null }], NOTHING)).toContain("Class may have missed something; what changed meanwhile is not loaded yet.");
+});
+
 test("a loss is said", () => {
   expect(counts({ ...NOTHING, sent: 2, shown: 1, lost: 1 })).toBe("Sent 2, shown 1, loaded anew 0, lost 1.");
-  expect(sentence("x.", [], [], { ...NOTHING, lost: 1 })).toMatch(/lost 1\. Nobody reported it\.$/);
+  expect(sentence("x.", [], [], { ...NOTHING, lost: 1 })).toMatch(/lost 1\. No client reported it\.$/);
 });

@@ -31,7 +31,7 @@ test("a group counts from its first event that comes, whichever of both sides is
   expect(ledger.total()).toEqual({ sent: 2, shown: 2, loadedAnew: 0, waiting: 0, lost: 0, failedToPublish: 0 });
 });
 
-test("what does not come within 10 s of being known, and nobody reports, is lost", () => {
+test("what does not come within 10 s of being known, and no client reports, is lost", () => {
   const { ledger, fates } = begun();
   // Redis stood still: it was sent when it was known, not when Django began.
   ledger.sent(event(2, 100), 6_000);
@@ -174,6 +174,43 @@ test("what has just been sent is not unsettled, what does not come is, until it 
   expect(ledger.unsettled(16_000)).toBe(0);
 });
 
+test("what came before Redis had answered Django is remembered as long as its line counts", () => {
+  const { ledger } = begun();
+  ledger.arrived("visitors", 2, 100);
+  ledger.tick(64_000);
+  ledger.sent(event(2, 90, { done: 5_000 }), 64_000);
+  ledger.tick(80_000);
+  expect(ledger.total()).toMatchObject({ sent: 2, shown: 2, lost: 0 });
+});
+
+test("of arrivals without a line the newest are remembered", () => {
+  const { ledger } = begun();
+  for (let n = 2; n <= 10_002; n += 1) ledger.arrived("visitors", n, 10);
+  ledger.sent(event(2, 10), 11);
+  ledger.sent(event(3, 10), 11);
+  expect([2, 3].map(ledger.fateOf)).toEqual(["pending", "shown"]);
+});
+
+test("of events that Django could not publish the newest are remembered", () => {
+  const { ledger } = begun();
+  for (let n = 2; n <= 52; n += 1) ledger.sent(event(n, 10, { error: "Connection closed" }), 10);
+  expect(ledger.total().failedToPublish).toBe(51);
+  for (const n of [2, 3]) ledger.arrived("visitors", n, 11);
+  expect(ledger.total()).toMatchObject({ shown: 2, failedToPublish: 50 });
+});
+
+test("of times away the newest are remembered", () => {
+  const { ledger } = begun();
+  for (let at = 10_000; at <= 60_000; at += 1_000) {
+    ledger.away("visitors", at);
+    ledger.live("visitors", at);
+  }
+  ledger.sent(event(2, 9_500), 60_000);
+  ledger.sent(event(3, 10_500), 60_000);
+  ledger.tick(72_000);
+  expect([2, 3].map(ledger.fateOf)).toEqual(["lost", "anew"]);
+});
+
 test("memory is bounded, and counts are not", () => {
   const { ledger } = begun();
   for (let n = 2; n <= 20_000; n += 1) {
@@ -230,9 +267,9 @@ test("a page that stood still waits as much longer", () => {
 test("a line of the record that comes a minute late says nothing of what came: that is not remembered any more", () => {
   const { ledger } = begun();
   ledger.arrived("visitors", 2, 100);
-  ledger.tick(60_200);
-  ledger.sent(event(2, 90), 60_300);
-  ledger.tick(80_000);
+  ledger.tick(70_200);
+  ledger.sent(event(2, 90), 70_300);
+  ledger.tick(90_000);
   expect(ledger.total()).toMatchObject({ sent: 1, shown: 1, lost: 0 });
 });
 

@@ -40,6 +40,27 @@ test("a lost one is said to be lost, and one that comes after all lands", () => 
   expect(only(river).lane).toBe(1);
 });
 
+test("a dot of an event that does not count any more, or has come where this page does not look, is gone", () => {
+  const river = createRiver();
+  river.adrift("a", 0, 1, 0);
+  river.adrift("b", 0, 1, 0);
+  river.carried("c", 0, 1, 10, 0);
+  river.fate("a", null, 1_000);
+  river.fate("b", "shown", 1_000);
+  river.fate("c", "shown", 1_000);
+  expect([...river.dots()].map(({ key }) => key)).toEqual(["c"]);
+});
+
+test("a dot that is waited for again stays where it is, and without motion that is where it stops", () => {
+  const river = createRiver();
+  river.adrift("a", 0, 1, -Infinity);
+  const { x } = at(river, 0);
+  expect(x).toBeCloseTo(SHORE * 0.55);
+  river.fate("a", "waiting", 2_000);
+  river.fate("a", "pending", 3_000);
+  expect(at(river, 3_000)).toMatchObject({ x, shape: "dot" });
+});
+
 test("an event that has come does not come again, nor get lost", () => {
   const river = createRiver();
   river.carried("a", 0, 1, 10, 0);

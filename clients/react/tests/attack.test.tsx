@@ -5,6 +5,7 @@ import { createClient } from "@channelgate/client";
 import { createTestClient } from "@channelgate/client/testing";
 import {
   ChannelgateProvider,
+  useClient,
   useEvents,
   useLiveList,
   usePresence,
@@ -18,6 +19,7 @@ import {
 } from "@channelgate/react";
 import { NotificationList, Toasts, useToasts } from "@channelgate/react/components";
 import { configure, parkingClient, useNotifications } from "@channelgate/react/parking";
+import { WebSocketProvider as ShopProvider } from "@channelgate/react/repair-shop";
 import { Component, useEffect, useState, type ReactNode } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
@@ -173,6 +175,30 @@ describe("another user", () => {
     await expect.poll(() => decodeURIComponent(Fake.opened.at(-1) ?? "")).toContain(jwt(2));
     other.unmount();
     await expect.poll(() => parkingClient().snapshot().status).toBe("closed");
+  });
+
+  it("has a connection of their own in the repair shop, where the token is a function", async () => {
+    const clients: unknown[] = [];
+    const asked: string[] = [];
+    function Seen({ who }: { who: string }) {
+      clients.push(useClient("repair-shop"));
+      return <input aria-label="kept" placeholder={who} />;
+    }
+    const tree = (who: string) => (
+      <ShopProvider user={who} token={() => (asked.push(who), Promise.reject(new Error("no server")))}>
+        <Seen who={who} />
+      </ShopProvider>
+    );
+    const page = mount(tree("Ann"));
+    await expect.poll(() => asked).toContain("Ann");
+    const input = page.element.querySelector("input");
+    const first = clients.at(-1);
+    page.render(tree("Bob"));
+    await expect.poll(() => asked).toContain("Bob");
+    expect(clients.at(-1)).not.toBe(first);
+    // What is below the provider stays.
+    expect(page.element.querySelector("input")).toBe(input);
+    page.unmount();
   });
 
   it("who is not a number does not render for ever", async () => {

@@ -108,9 +108,11 @@ it("shows only the employee that is asked for, and the connection in the documen
   }
 });
 
-it("counts nobody as absent before the day is loaded", async () => {
+const update = { employee_id: "1", employee_name: "Ada", status: "present", date: "2026-03-02", timestamp: null, device: null, isLate: null };
+const figures = () => [...document.querySelectorAll("[data-cg=value]")].map(({ textContent }) => textContent);
+
+it("counts no employee as absent before the day is loaded", async () => {
   const client = createTestClient<dashboard.DashboardEvents>();
-  const update = { employee_id: "1", employee_name: "Ada", status: "present", date: "2026-03-02", timestamp: null, device: null, isLate: null };
   let answer: (day: dashboard.Attendance[]) => void = () => undefined;
   const load = () => new Promise<dashboard.Attendance[]>((resolve) => (answer = resolve));
   const page = mount(
@@ -118,14 +120,40 @@ it("counts nobody as absent before the day is loaded", async () => {
       <dashboard.RealTimeAttendance total={3} load={load} />
     </ChannelgateProvider>,
   );
-  const figures = () => [...document.querySelectorAll("[data-cg=value]")].map(({ textContent }) => textContent);
   client.open();
-  await expect.poll(page.text).toContain("No updates yet");
-  client.receive("general_attendance_update", update);
-  await expect.poll(page.text).toContain("Last update");
+  // Components listen from their effects on, which come after the first render.
+  await expect
+    .poll(() => {
+      client.receive("general_attendance_update", update);
+      return page.text();
+    })
+    .toContain("Last update");
   expect(figures()).toEqual(["–", "–", "–", "3"]);
   answer([{ ...update, employee_id: "2", isLate: true }]);
   await expect.poll(figures).toEqual(["2", "1", "1", "3"]);
+});
+
+it("shows what came although the day could not be loaded, and loads it when asked", async () => {
+  const client = createTestClient<dashboard.DashboardEvents>();
+  const load = vi.fn(() => Promise.reject<dashboard.Attendance[]>(new Error("502")));
+  const page = mount(
+    <ChannelgateProvider name="dashboard" client={client}>
+      <dashboard.RealTimeAttendance total={3} load={load} />
+    </ChannelgateProvider>,
+  );
+  client.open();
+  await expect
+    .poll(() => {
+      client.receive("general_attendance_update", update);
+      return figures();
+    })
+    .toEqual(["1", "0", "–", "3"]);
+  load.mockResolvedValue([{ ...update, isLate: true }]);
+  const again = page.element.querySelector<HTMLButtonElement>("[data-cg=button]");
+  expect(again?.textContent).toBe("Try again");
+  again?.click();
+  await expect.poll(figures).toEqual(["1", "1", "2", "3"]);
+  expect(page.element.querySelector("[data-cg=button]")).toBeNull();
 });
 
 it("shows who had attended at first also where something was missed before, which stays missed", async () => {

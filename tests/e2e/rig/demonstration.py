@@ -92,10 +92,10 @@ class Demonstration:
 class Stream:
     """The Server-Sent Events of `sent`; each as (event, data, id)."""
 
-    def __init__(self, demonstration: Demonstration, last: int | None = None, is_anew: bool = False):
-        """After the event `last`, as a browser that comes back asks, or a page that opens a stream anew."""
+    def __init__(self, demonstration: Demonstration, last: str = "", is_anew: bool = False):
+        """After the entry `last`, as a browser that comes back asks, or a page that opens a stream anew."""
         self.port, self.last, self.is_anew = demonstration.port, last, is_anew
-        self.entries: list[tuple[str, object, int | None]] = []
+        self.entries: list[tuple[str, object, str]] = []
 
     async def __aenter__(self) -> "Stream":
         reader, self.writer = await asyncio.open_connection(stack.LOOPBACK, self.port)
@@ -117,19 +117,19 @@ class Stream:
         self.writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        event, data, number = "message", None, None
+        event, data, id = "message", None, ""
         while line := await reader.readline():
             text = line.decode().strip()
             if text.startswith("data: "):
                 data = json.loads(text[6:])
             elif text.startswith("id: "):
-                number = int(text[4:])
+                id = text[4:]
             elif text.startswith("event: "):
                 event = text[7:]
             elif data is not None:
                 # An empty line, or the size of a chunk.
-                self.entries.append((event, data, number))
-                event, data, number = "message", None, None
+                self.entries.append((event, data, id))
+                event, data, id = "message", None, ""
 
     def of(self, event: str) -> list:
         return [data for name, data, _ in self.entries if name == event]

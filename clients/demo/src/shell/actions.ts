@@ -26,7 +26,7 @@ export interface Action {
 
 const OFFLINE = 5_000;
 const BURST = 500;
-/** At least so long is looked at what follows. */
+/** What follows an order is watched for at least this long. */
 const LOOK = 2_000;
 
 const nameOf = ({ node }: Target): string => node ?? "this node";
@@ -44,7 +44,7 @@ export const ACTIONS: readonly Action[] = [
   {
     id: "kill-node",
     title: (target) => `Kill ${nameOf(target)}`,
-    text: "SIGKILL, as in a crash. Nobody says goodbye. It starts again after 3 s.",
+    text: "SIGKILL, as in a crash. Its clients get no close frame. It starts again after 3 s.",
     done: (target) => `${nameOf(target)} was killed.`,
     run: async ({ node }) => void (await command("kill-node", { node })),
     lasts: LOOK,
@@ -64,7 +64,8 @@ export const ACTIONS: readonly Action[] = [
     text: "All nodes and Django lose their connection to it, and what was in it.",
     done: () => "Redis was restarted.",
     run: async () => void (await command("restart-redis")),
-    lasts: 4_000,
+    // Nodes find their connections closed within four seconds, and report what was missed when they are back.
+    lasts: 8_000,
   },
   {
     id: "expire-token",

@@ -2,7 +2,7 @@
 
 import { useSyncExternalStore, type JSX } from "react";
 
-import { command, type Activity } from "../stream/control";
+import { command, loadConfig, type Activity } from "../stream/control";
 import { useControl, useStream, type Control } from "../stream/provider";
 import { Icon } from "../ui/icons";
 
@@ -21,11 +21,12 @@ function useChange(): [Control | null, (change: Partial<Activity>) => void] {
     control,
     (change) => {
       if (!control) return;
-      const before = control.activity;
-      const activity = { ...before, ...change };
+      const activity = { ...control.activity, ...change };
       control.setActivity(activity);
-      command("activity", activity).catch((error: unknown) => {
-        control.setActivity(before);
+      command("activity", activity).catch(async (error: unknown) => {
+        // Another change may have succeeded meanwhile.
+        const config = await loadConfig(AbortSignal.timeout(10_000)).catch(() => null);
+        if (config) control.setActivity(config.activity);
         stream.fact(error instanceof Error ? error.message : String(error), true);
       });
     },

@@ -7,9 +7,8 @@ import type { Item } from "../stream/records";
 import { systemOf } from "../systems";
 import { Drawer } from "../ui/drawer";
 import { useStore } from "../ui/store";
+import { exactTime } from "../ui/time";
 import "./events.css";
-
-const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 
 export function EventList({ onPick, onClose }: { onPick: (key: string) => void; onClose: () => void }): JSX.Element {
   const stream = useStream();
@@ -30,7 +29,7 @@ export function EventList({ onPick, onClose }: { onPick: (key: string) => void; 
           <ol className="fact-list">
             {[...shown.facts].reverse().map(({ at, text, isBad }, index) => (
               <li key={`${at} ${index}`} className={isBad ? "is-bad" : ""}>
-                <time>{time.format(at)}</time>
+                <time>{exactTime(at)}</time>
                 {text}
               </li>
             ))}
@@ -98,11 +97,11 @@ export function EventDetails({ of, onBack, onClose }: { of: string; onBack: (() 
           {at !== null && (
             <>
               <dt>Django sent it</dt>
-              <dd>{time.format(at)}</dd>
+              <dd>{exactTime(at)}</dd>
             </>
           )}
           <dt>It came</dt>
-          <dd>{arrival ? `${time.format(arrival.came)}${arrival.node ? ` through ${arrival.node}` : ""}` : fateOf(item)}</dd>
+          <dd>{arrival ? `${exactTime(arrival.came)}${arrival.node ? ` through ${arrival.node}` : ""}` : fateOf(item)}</dd>
           {arrival && at !== null && (
             <>
               <dt>It took</dt>

@@ -3,6 +3,7 @@
 import { useState, type JSX } from "react";
 
 import { useControl, useStream } from "../stream/provider";
+import { keep, kept } from "../ui/storage";
 import { useStore } from "../ui/store";
 import { Icon } from "../ui/icons";
 import { Pause, Speed } from "./activity";
@@ -25,10 +26,10 @@ export function Facts({ onList }: { onList: () => void }): JSX.Element {
       <dl className="counts" data-waiting={total.waiting}>
         {control ? (
           <>
-            <Count name="Sent" testid="sent" value={total.sent} title="Events that Django has sent and this browser should get" />
+            <Count name="Sent" testid="sent" value={total.sent} title="Events that Django has sent and this browser should get. A tab that was hidden counts the last minute." />
             <Count name="Shown" testid="shown" value={total.shown} title="Events that came through a socket" />
-            <Count name="Anew" testid="loaded-anew" value={total.loadedAnew + total.waiting} title="Sent while a socket was away: loaded from Django afterwards" isOptional />
-            <Count name="Lost" testid="lost" value={total.lost} title="Not shown, and nobody reported it" isBad={total.lost > 0} />
+            <Count name="Anew" testid="loaded-anew" value={total.loadedAnew + total.waiting} title="Reported as missed: loaded from Django where it is shown, or waiting for that" isOptional />
+            <Count name="Lost" testid="lost" value={total.lost} title="Not shown, and no client reported it" isBad={total.lost > 0} />
           </>
         ) : (
           <Count name="Shown" testid="shown" value={came} title="Events that came through a socket" />
@@ -37,7 +38,7 @@ export function Facts({ onList }: { onList: () => void }): JSX.Element {
       <div className="foot-controls">
         <Speed where="foot" />
         <Pause />
-        <button type="button" className="quiet icon-button" aria-label="Events: the last 50, and all facts" title="Events" data-testid="events" onClick={onList}>
+        <button type="button" className="quiet icon-button" aria-label="Events: the last 50, and the last facts" title="Events" data-testid="events" onClick={onList}>
           <Icon of="list" size={16} />
         </button>
       </div>
@@ -60,11 +61,11 @@ const SEEN = "hint";
 
 /** For the first visit. */
 export function useHint(): [boolean, () => void] {
-  const [isShown, setShown] = useState(() => localStorage.getItem(SEEN) === null);
+  const [isShown, setShown] = useState(() => kept("localStorage", SEEN) === null);
   return [
     isShown,
     () => {
-      localStorage.setItem(SEEN, "seen");
+      keep("localStorage", SEEN, "seen");
       setShown(false);
     },
   ];

@@ -1,12 +1,12 @@
 // Around every page: the bar at the top, the rail, and the river at the bottom. They stay where they are, whatever happens.
 
-import { useEffect, useState, type JSX, type ReactNode } from "react";
+import { lazy, Suspense, useEffect, useState, type JSX, type ReactNode } from "react";
 
 import { addressOf } from "../route";
 import { useControl } from "../stream/provider";
 import { systemOf, type SystemId } from "../systems";
+import { Boundary } from "../ui/boundary";
 import { BreakIt } from "./break-it";
-import { EventDetails, EventList } from "./events";
 import { Facts, useHint } from "./facts";
 import { Latency } from "./latency";
 import { PersonMenu } from "./person";
@@ -15,6 +15,10 @@ import { River } from "./river";
 import { ServedBy } from "./served-by";
 import "./shell.css";
 import "./foot.css";
+
+// Loaded when they are opened.
+const EventList = lazy(() => import("./events").then((all) => ({ default: all.EventList })));
+const EventDetails = lazy(() => import("./events").then((all) => ({ default: all.EventDetails })));
 
 type Side = { readonly kind: "list" } | { readonly kind: "event"; readonly key: string; readonly isFromList: boolean } | null;
 
@@ -27,7 +31,7 @@ export function Shell({ page, children }: { page: SystemId; children: ReactNode 
     document.title = `${systemOf(page).title} · Channelgate`;
   }, [page]);
   return (
-    <div className={`shell hue-${systemOf(page).hue} ${control?.isAsked ? "is-asked" : ""}`}>
+    <div className={`shell hue-${systemOf(page).hue} ${control?.isPending ? "is-pending" : ""}`}>
       <header className="bar">
         <a className="skip" href={`${addressOf(page)}/main`} onClick={skip}>
           Skip to the page
@@ -39,7 +43,7 @@ export function Shell({ page, children }: { page: SystemId; children: ReactNode 
           <PersonMenu />
           <BreakIt page={page} onOpen={dismiss} />
         </div>
-        {control && !control.isAsked && isHinted && (
+        {control && !control.isPending && isHinted && (
           <aside className="hint" aria-label="Hint">
             <p>
               <strong>Break something.</strong> Kill the node that serves this page, and watch the river below: another one takes over, and every event is accounted for.
@@ -58,8 +62,12 @@ export function Shell({ page, children }: { page: SystemId; children: ReactNode 
         <Facts onList={() => setSide(side?.kind === "list" ? null : { kind: "list" })} />
         <River onPick={(key) => setSide({ kind: "event", key, isFromList: false })} />
       </footer>
-      {side?.kind === "list" && <EventList onPick={(key) => setSide({ kind: "event", key, isFromList: true })} onClose={close} />}
-      {side?.kind === "event" && <EventDetails key={side.key} of={side.key} onBack={side.isFromList ? () => setSide({ kind: "list" }) : null} onClose={close} />}
+      <Boundary>
+        <Suspense>
+          {side?.kind === "list" && <EventList onPick={(key) => setSide({ kind: "event", key, isFromList: true })} onClose={close} />}
+          {side?.kind === "event" && <EventDetails key={side.key} of={side.key} onBack={side.isFromList ? () => setSide({ kind: "list" }) : null} onClose={close} />}
+        </Suspense>
+      </Boundary>
     </div>
   );
 }

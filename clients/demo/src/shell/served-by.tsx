@@ -19,10 +19,12 @@ const WORDS: Record<Exclude<Status["status"], "open">, string> = {
 };
 
 export function ServedBy({ page }: { page: SystemId }): JSX.Element {
-  const { status, node, retryAt } = useStatus(undefined, useClients()[page]);
-  const nodes = useStore(useStream().nodes);
+  const { status, retryAt } = useStatus(undefined, useClients()[page]);
+  const stream = useStream();
+  const nodes = useStore(stream.nodes);
+  const node = useStore(stream.serving)[page];
   const isOpen = status === "open";
-  const index = Math.max(0, nodes.findIndex(({ name }) => name === node));
+  const index = nodes.findIndex(({ name }) => name === node);
   return (
     <p className={`served ${isOpen ? "is-open" : "is-away"}`} data-testid="served-by" data-node={isOpen ? (node ?? "") : ""} data-status={status}>
       <span className="served-by">{isOpen ? `${systemOf(page).title} is served by` : systemOf(page).title}</span>
@@ -30,7 +32,7 @@ export function ServedBy({ page }: { page: SystemId }): JSX.Element {
       <span key={isOpen ? (node ?? "") : "away"} className="served-node">
         {isOpen ? (
           <>
-            <NodeGlyph index={index} size={13} />
+            {index >= 0 && <NodeGlyph index={index} size={13} />}
             {node ?? "a node"}
           </>
         ) : (

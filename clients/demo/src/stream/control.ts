@@ -1,4 +1,5 @@
-// The control process of the demonstration: what may be broken, and by whom. Without it (`make up`) the page only shows.
+// The control process of the demonstration: states of nodes, the activity, and orders to break something. Without it
+// (`make up`) the page only shows.
 
 import type { NodeInfo, NodeState } from "./types";
 
@@ -14,9 +15,10 @@ export interface Config {
 
 const BASE = "/demo/control";
 
-/** null where the control process does not run. */
+/** null where there is none. Rejects where it does not answer now. */
 export async function loadConfig(signal: AbortSignal): Promise<Config | null> {
   const response = await fetch(`${BASE}/config`, { signal, cache: "no-store" });
+  if (response.status >= 500) throw new Error(`the control process answered ${response.status}`);
   if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) return null;
   const { nodes, activity } = (await response.json()) as { nodes?: unknown; activity?: unknown };
   return { nodes: nodesOf(nodes), activity: activityOf(activity) };

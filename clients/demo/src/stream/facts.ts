@@ -27,17 +27,17 @@ export function counts({ sent, shown, loadedAnew, waiting, lost, failedToPublish
   return `${parts.join(", ")}.`;
 }
 
-/** `absences`: when connections were lost; `gaps`: systems that reported a miss, over an open connection or after it. */
-export function sentence(what: string, absences: readonly Away[], gaps: readonly string[], tally: Tally): string {
+/** `absences`: when connections were lost; `gaps`: when systems reported a miss, over an open connection or after it. */
+export function sentence(what: string, absences: readonly Away[], gaps: readonly Away[], tally: Tally): string {
   const parts = [what, absence(absences, gaps, tally), counts(tally)];
-  if (tally.lost > 0) parts.push(`Nobody reported ${tally.lost === 1 ? "it" : "them"}.`);
+  if (tally.lost > 0) parts.push(`No client reported ${tally.lost === 1 ? "it" : "them"}.`);
   return parts.filter(Boolean).join(" ");
 }
 
-function absence(absences: readonly Away[], gaps: readonly string[], { waiting }: Tally): string {
+function absence(absences: readonly Away[], gaps: readonly Away[], { waiting }: Tally): string {
   const still = absences.filter(({ to }) => to === null).map(({ title }) => title);
   const back = absences.filter(({ to, title }) => to !== null && !still.includes(title));
-  const end = waiting > 0 ? `${counted(waiting, "event")} of that time ${waiting === 1 ? "is" : "are"} not loaded yet` : "what changed meanwhile was loaded anew";
+  const end = waiting > 0 ? `${counted(waiting, "event")} of that time ${waiting === 1 ? "is" : "are"} not loaded yet` : gaps.some(({ to }) => to === null) ? "what changed meanwhile is not loaded yet" : "what changed meanwhile is loaded anew where it is shown";
   const parts: string[] = [];
   if (back.length > 0) {
     const titles = [...new Set(back.map(({ title }) => title))];
@@ -46,6 +46,6 @@ function absence(absences: readonly Away[], gaps: readonly string[], { waiting }
   }
   if (still.length > 0) parts.push(`${named(still)} ${new Set(still).size === 1 ? "is" : "are"} not back yet.`);
   if (absences.length > 0) return parts.join(" ");
-  if (gaps.length > 0) return `No connection was lost, but ${named(gaps)} may have missed something; ${end}.`;
+  if (gaps.length > 0) return `No connection was lost, but ${named(gaps.map(({ title }) => title))} may have missed something; ${end}.`;
   return "No connection was lost.";
 }

@@ -15,7 +15,7 @@ const LATE = 10_000;
 const SOON = 1_000;
 /** Django's clock, the client's last frame and its first one are not the same moment: a window is this much wider. */
 const MARGIN = 1_000;
-/** How long what is settled is remembered. */
+/** How long what is settled is remembered; what came, longer: Django may write its line late. */
 const KEEP = 60_000;
 const ENTRIES = 10_000;
 const WINDOWS = 50;
@@ -28,8 +28,8 @@ interface Entry {
   readonly at: number;
   readonly done: number;
   readonly system: SystemId;
-  /** The place of its line in Django's record. */
-  readonly place: number;
+  /** The number of its line in Django's record. */
+  readonly line: number;
   /** When it became known here that Django has sent it. */
   seen: number;
   /** The memberships that it would come by. */
@@ -42,6 +42,8 @@ interface Entry {
 interface Window {
   from: number;
   to: number | null;
+  /** The connection was lost in it. */
+  isCut: boolean;
 }
 
 export interface Ledger {
@@ -50,22 +52,22 @@ export interface Ledger {
   arrived(system: SystemId, n: number, now: number): void;
   /** The page begins to want a room or topic, or does not want it any more. */
   want(system: SystemId, kind: "room" | "topic", name: string, isWanted: boolean): void;
-  /** The client is away, or reports a miss: nothing may have come since then. */
-  away(system: SystemId, since: number): void;
-  /** It is back, and what was missed is loaded anew. */
+  /** The client is away, or reports a miss: nothing may have come since then. `isCut`: its connection is lost. */
+  away(system: SystemId, since: number, isCut?: boolean): void;
+  /** It is back: what was missed is loaded anew where it is shown. */
   live(system: SystemId, now: number): void;
   /** Settles what has become clear. */
   tick(now: number): void;
   /** This page stood still so long: what was on its way is waited for as much longer. */
   stood(ms: number): void;
-  /** Another person: another browser's groups, as it were. What has been counted stays. */
+  /** Another person is in other groups. What has been counted stays. */
   forget(): void;
   tally(system: SystemId): Tally;
   total(): Tally;
   fateOf(n: number): Fate | null;
   /** The numbers of those that wait to be loaded anew. */
   waiting(): number[];
-  /** Events of which it is not clear what becomes of them; one that Django has just sent is not among them. */
+  /** How many events may still come or be loaded anew, without those that Django has just sent. */
   unsettled(now: number): number;
 }
 
@@ -74,11 +76,11 @@ export function createLedger(onFate: (n: number, fate: Fate | null) => void = ()
   const entries = new Map<number, Entry>();
   /** When an event came through a system's socket. */
   const arrivals = new Map<string, number>();
-  /** The first event of each membership that has come: its number and its place. */
-  const started = new Map<string, Pick<Entry, "n" | "place">>();
+  /** The first event of each membership that has come: its number and its line. */
+  const started = new Map<string, Pick<Entry, "n" | "line">>();
   /** Those that Django could not hand to Redis, as far as it knows, and whether they were counted. */
   const failed = new Map<number, { readonly event: Watched; readonly isCounted: boolean }>();
-  let places = 0;
+  let lines = 0;
 
   const arrivalOf = (system: SystemId, n: number) => `${system} ${n}`;
   const wanted = new Map<SystemId, Set<string>>();
@@ -115,10 +117,10 @@ export function createLedger(onFate: (n: number, fate: Fate | null) => void = ()
   };
 
   /** Several processes number events and send them, so only one that is later by both was certainly sent after the first. */
-  const isAfterFirst = ({ keys, n, place }: Entry) =>
+  const isAfterFirst = ({ keys, n, line }: Entry) =>
     keys.some((key) => {
       const first = started.get(key);
-      return first !== undefined && n > first.n && place > first.place;
+      return first !== undefined && n > first.n && line > first.line;
     });
 
   /** It is one that counts, as far as is known now. */
@@ -137,8 +139,15 @@ export function createLedger(onFate: (n: number, fate: Fate | null) => void = ()
     if (entry.keys.length > 0) settle(entry, "shown");
   };
 
+  /** Rooms and topics of these names count from the next first event that comes. */
+  const leave = (system: SystemId, names: Iterable<string>) => {
+    for (const name of names) {
+      for (const key of [...started.keys()]) if (key.startsWith(`${system} `) && key.endsWith(` ${groupOf(system, name)}`)) started.delete(key);
+    }
+  };
+
   const enter = ({ n, at, done, system, ...rest }: Watched, now: number) => {
-    const entry: Entry = { n, at, done, system, place: (places += 1), seen: now, keys: keysOf({ n, at, done, system, ...rest }), fate: null };
+    const entry: Entry = { n, at, done, system, line: (lines += 1), seen: now, keys: keysOf({ n, at, done, system, ...rest }), fate: null };
     entries.set(n, entry);
     if (arrivals.has(arrivalOf(system, n))) begin(entry);
     else if (now - done <= KEEP) admit(entry);
@@ -184,32 +193,36 @@ export function createLedger(onFate: (n: number, fate: Fate | null) => void = ()
       // Two systems may share a user's group: the event counts for the one that it is of.
       if (entry?.system === system) begin(entry);
     },
-    want(system, kind, name, isWanted) {
+    want(system, _kind, name, isWanted) {
       const names = wanted.get(system) ?? new Set();
       wanted.set(system, names);
       if (isWanted) return void names.add(name);
       names.delete(name);
-      const isOfIt = (key: string) => (kind === "topic" ? key.endsWith(` ${name}`) : key === `${system} ${groupOf(system, name)}`) && key.startsWith(`${system} `);
-      for (const key of [...started.keys()]) if (isOfIt(key)) started.delete(key);
+      leave(system, [name]);
       // What was on its way may come or not.
       for (const entry of [...open]) if (entry.fate !== "lost" && entry.system === system && !entry.keys.some((key) => started.has(key))) settle(entry, null);
     },
-    away(system, since) {
+    away(system, since, isCut = false) {
       const all = windows.get(system) ?? [];
       windows.set(system, all);
       const last = all.at(-1);
-      if (last?.to === null) last.from = Math.min(last.from, since - MARGIN);
-      else all.push({ from: since - MARGIN, to: null });
+      if (last?.to === null) {
+        last.from = Math.min(last.from, since - MARGIN);
+        last.isCut ||= isCut;
+      } else all.push({ from: since - MARGIN, to: null, isCut });
       if (all.length > WINDOWS) all.shift();
     },
     live(system, now) {
       const last = windows.get(system)?.at(-1);
-      if (last?.to === null) last.to = now + MARGIN;
+      if (last?.to !== null) return;
+      last.to = now + MARGIN;
+      // The page asks for its rooms and topics anew on a new connection. When the node has read that is not known here.
+      if (last.isCut) leave(system, wanted.get(system) ?? []);
     },
     tick(now) {
       for (const entry of [...open]) settle(entry, judge(entry, now));
       for (const entry of entries.values()) if (now - entry.seen > KEEP && !open.has(entry)) entries.delete(entry.n);
-      for (const [arrival, at] of arrivals) if (now - at > KEEP) arrivals.delete(arrival);
+      for (const [arrival, at] of arrivals) if (now - at > KEEP + LATE) arrivals.delete(arrival);
     },
     stood(ms) {
       for (const entry of open) entry.seen += ms;

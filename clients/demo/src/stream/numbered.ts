@@ -10,9 +10,9 @@ export interface Numbered {
 const UNNUMBERED: Numbered = { n: null, at: null };
 
 /** `demo: {n, at}`, which the demonstration's channel layer puts into the event's data, or beside them. */
-export function numberOf(...places: readonly unknown[]): Numbered {
-  for (const place of places) {
-    for (const { demo } of [Object(place) as { demo?: unknown }, Object((place as { data?: unknown } | null)?.data) as { demo?: unknown }]) {
+export function numberOf(...parts: readonly unknown[]): Numbered {
+  for (const part of parts) {
+    for (const { demo } of [Object(part) as { demo?: unknown }, Object((part as { data?: unknown } | null)?.data) as { demo?: unknown }]) {
       const { n, at } = Object(demo) as { n?: unknown; at?: unknown };
       if (typeof n === "number" && typeof at === "number") return { n, at };
     }

@@ -5,8 +5,8 @@ import { createContext, useContext, useEffect, useMemo, useState, type JSX, type
 
 import { forgetLogin, useSession } from "../session";
 import { SYSTEMS, useClients, type SystemId } from "../systems";
-import { loadConfig, type Activity } from "./control";
-import { followSent } from "./sent";
+import type { Activity } from "./control";
+import { followControl } from "./sent";
 import { createStream, type Stream } from "./stream";
 import { followWants, watch } from "./watch";
 
@@ -18,7 +18,7 @@ const TICK = 250;
 export interface Control {
   readonly activity: Activity;
   /** It has not answered yet. What depends on it keeps its place, and is hidden. */
-  readonly isAsked: boolean;
+  readonly isPending: boolean;
   setActivity(activity: Activity): void;
 }
 
@@ -65,15 +65,15 @@ export function StreamProvider({ page, children }: { page: SystemId; children: R
   return <ControlContext value={control}>{children}</ControlContext>;
 }
 
-/** Of a system whose page is not open nothing is shown: when it is opened, it loads all from Django. */
+/** Nothing is shown of a system whose page is not open: it loads all from Django when it is opened, and nothing now. */
 const nothingShown = (): void => undefined;
 
-/** The person could type the password again, or press a button; here the page does it, after this time. */
+/** In an application the person logs in again, or presses a button. Here the page does it, after this time. */
 const PATIENCE = 1_200;
 /** Logins in a row that did not help. */
 const TRIES = 3;
 
-/** Who breaks one thing after the other makes clients careful: they wait longer, up to a minute. Nobody here waits that long. */
+/** After several failures in a row a client waits longer, up to a minute. That is too long for a demonstration. */
 const LONG = 3_000;
 
 /** Brings a client back that does not come by itself soon: its login has ended, or too many attempts in a row have failed. */
@@ -106,23 +106,10 @@ const USUAL: Activity = { paused: false, speed: 1 };
 
 function useFollowedControl(): Control | null {
   const [activity, setActivity] = useState<Activity | null | undefined>(undefined);
-  useEffect(() => {
-    const end = new AbortController();
-    let stop: (() => void) | undefined;
-    loadConfig(end.signal)
-      .then((config) => {
-        if (end.signal.aborted) return;
-        if (!config) return setActivity(null);
-        stream.setNodes(config.nodes);
-        setActivity(config.activity);
-        stop = followSent({ sent: stream.sent, nodes: stream.setNodes, activity: setActivity, fact: ({ text }) => stream.note(text), restarted: stream.restarted });
-      })
-      // Without it the page shows what arrives.
-      .catch(() => end.signal.aborted || setActivity(null));
-    return () => {
-      end.abort();
-      stop?.();
-    };
-  }, []);
-  return useMemo(() => (activity === null ? null : { activity: activity ?? USUAL, isAsked: activity === undefined, setActivity }), [activity]);
+  useEffect(
+    // Without it the page shows what arrives.
+    () => followControl({ sent: stream.sent, nodes: stream.setNodes, activity: setActivity, fact: ({ text, at }) => stream.note(text, at), restarted: stream.restarted }, () => setActivity(null)),
+    [],
+  );
+  return useMemo(() => (activity === null ? null : { activity: activity ?? USUAL, isPending: activity === undefined, setActivity }), [activity]);
 }

@@ -1,6 +1,6 @@
 // What Django has sent, as the control process reads it from the record of the channel layer.
 
-import { activityOf, nodesOf, type Activity } from "./control";
+import { activityOf, loadConfig, nodesOf, type Activity } from "./control";
 import { PRESETS } from "./numbered";
 import type { NodeInfo, Sent } from "./types";
 
@@ -15,7 +15,7 @@ export interface SentEvents {
   restarted(): void;
 }
 
-/** A stream that the browser has given up, because something else than a stream answered, is tried again after this time. */
+/** What did not answer, or with something else than a stream, is asked again after this time. */
 const AGAIN = 2_000;
 /**
  * A tab that has been hidden for so long lets go of the stream: a browser has six connections for all tabs of a site, and
@@ -57,13 +57,16 @@ export function takersOf(events: SentEvents): ReadonlyMap<string, (data: unknown
   return takers;
 }
 
-/** Returns what ends it. The browser comes back by itself, and asks for what it has not got. */
+/** Returns what ends it. The browser comes back by itself, and asks for the entries after the last one. */
 export function followSent(events: SentEvents): () => void {
   const takers = takersOf(events);
   let source: EventSource;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let opening: ReturnType<typeof setTimeout> | undefined;
+  let closing: ReturnType<typeof setTimeout> | undefined;
+  /** Of the last entry, of whatever kind. */
   let last = "";
   const open = () => {
+    clearTimeout(opening);
     source = new EventSource(last === "" ? STREAM : `${STREAM}?last=${last}`);
     for (const [name, take] of takers) {
       source.addEventListener(name, ({ data, lastEventId }: MessageEvent<string>) => {
@@ -79,19 +82,50 @@ export function followSent(events: SentEvents): () => void {
       });
     }
     source.addEventListener("error", () => {
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, AGAIN);
+      if (source.readyState === EventSource.CLOSED) opening = setTimeout(open, AGAIN);
     });
   };
+  const close = () => {
+    clearTimeout(opening);
+    clearTimeout(closing);
+    source.close();
+  };
   const look = () => {
-    clearTimeout(timer);
-    if (document.hidden) timer = setTimeout(() => source.close(), HIDDEN);
+    clearTimeout(closing);
+    if (document.hidden) closing = setTimeout(close, HIDDEN);
     else if (source.readyState === EventSource.CLOSED) open();
   };
   open();
+  look();
   document.addEventListener("visibilitychange", look);
   return () => {
     document.removeEventListener("visibilitychange", look);
+    close();
+  };
+}
+
+/** Follows the control process, if there is one; asks until that is clear. Returns what ends it. */
+export function followControl(events: SentEvents, absent: () => void): () => void {
+  const end = new AbortController();
+  let stop: (() => void) | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const ask = () =>
+    void loadConfig(end.signal).then(
+      (config) => {
+        if (end.signal.aborted) return;
+        if (!config) return absent();
+        events.nodes(config.nodes);
+        events.activity(config.activity);
+        stop = followSent(events);
+      },
+      () => {
+        if (!end.signal.aborted) timer = setTimeout(ask, AGAIN);
+      },
+    );
+  ask();
+  return () => {
+    end.abort();
     clearTimeout(timer);
-    source.close();
+    stop?.();
   };
 }

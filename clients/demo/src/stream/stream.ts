@@ -13,7 +13,7 @@ import type { Observer } from "./watch";
 export interface Listener {
   arrived?(arrival: Arrival, key: string): void;
   sent?(event: Sent): void;
-  fate?(n: number, fate: Fate): void;
+  fate?(n: number, fate: Fate | null): void;
   /** This node serves the system from now on. */
   served?(system: SystemId, node: string): void;
   nodes?(): void;
@@ -56,7 +56,7 @@ export interface Stream extends Observer, Pick<SentEvents, "sent"> {
   setNodes(nodes: readonly NodeInfo[]): void;
   fact(text: string, isBad?: boolean): void;
   /** What the control process says. It is shown until a fact of this page's own says what that meant for it. */
-  note(text: string): void;
+  note(text: string, at: number): void;
   /**
    * Something is broken: when it has been done, at least so many milliseconds have passed, and all is settled, a fact
    * states what happened. `done` may say something else than `what`.
@@ -96,6 +96,18 @@ const inOrder = (a: { readonly system: SystemId }, b: { readonly system: SystemI
 
 const none = <T,>(value: T): Record<SystemId, T> => Object.fromEntries(SYSTEMS.map(({ id }) => [id, value])) as Record<SystemId, T>;
 
+interface Span extends Away {
+  readonly system: SystemId;
+}
+
+/** Those that have not ended before. */
+const after = (since: number, spans: readonly Span[]): Span[] => spans.filter(({ to }) => to === null || to >= since);
+
+const begun = (system: SystemId, spans: readonly Span[]): readonly Span[] =>
+  spans.some((one) => one.system === system && one.to === null) ? spans : [...spans, { system, title: systemOf(system).title, from: Date.now(), to: null }];
+
+const ended = (system: SystemId, spans: readonly Span[]): readonly Span[] => spans.map((one) => (one.system === system && one.to === null ? { ...one, to: Date.now() } : one));
+
 export function createStream(): Stream {
   const listeners = new Set<Listener>();
   const records = createRecords();
@@ -105,7 +117,7 @@ export function createStream(): Stream {
       if (fate === null) fates.delete(n);
       else fates.set(n, fate);
     }
-    if (fate !== null) for (const listener of listeners) listener.fate?.(n, fate);
+    for (const listener of listeners) listener.fate?.(n, fate);
     changed();
   };
   const ledger = createLedger(onFate);
@@ -118,12 +130,12 @@ export function createStream(): Stream {
   const serving = createStore<Readonly<Partial<Record<SystemId, string>>>>({});
   let known: readonly NodeInfo[] = [];
   let served: Partial<Record<SystemId, string>> = {};
-  let told: readonly Fact[] = [];
+  let stated: readonly Fact[] = [];
   let samples: Sample[] = [];
   let breaks: Break[] = [];
   /** Connections that were lost, and misses that were reported, lately. */
-  let absences: (Away & { readonly system: SystemId })[] = [];
-  let gaps: { readonly system: SystemId; readonly at: number }[] = [];
+  let absences: readonly Span[] = [];
+  let gaps: readonly Span[] = [];
   /** The last fact of this page's own. */
   let last: Fact | null = null;
   let count = 0;
@@ -142,18 +154,14 @@ export function createStream(): Stream {
     items.set(records.last(LISTED));
   };
 
-  const end = (system: SystemId, to: number) => {
-    absences = absences.map((one) => (one.system === system && one.to === null ? { ...one, to } : one));
-  };
-
-  const note = (text: string, isBad = false): Fact => {
-    const fact = { at: Date.now(), text, isBad };
-    told = [...told, fact].slice(-FACTS);
-    facts.set(told);
+  const note = (text: string, at: number, isBad = false): Fact => {
+    const fact = { at, text, isBad };
+    stated = [...stated, fact].slice(-FACTS);
+    facts.set(stated);
     return fact;
   };
   const fact = (text: string, isBad = false) => {
-    last = note(text, isBad);
+    last = note(text, Date.now(), isBad);
     line.set(last);
   };
 
@@ -164,21 +172,15 @@ export function createStream(): Stream {
   };
 
   const settle = (now: number) => {
-    const isAway = absences.some(({ to }) => to === null);
-    const isOpen = isAway || ledger.unsettled(now) > 0;
+    const isOpen = [...absences, ...gaps].some(({ to }) => to === null) || ledger.unsettled(now) > 0;
     breaks = breaks.filter(({ what, since, earliest, fates, failedBefore }) => {
       if (now < earliest || (isOpen && now < Math.max(since, earliest) + PATIENCE)) return true;
       const change = tallyOf(fates.values(), Math.max(0, ledger.total().failedToPublish - failedBefore));
-      const mine = absences.filter(({ to }) => to === null || to >= since).sort(inOrder);
-      const missed = gaps
-        .filter(({ at }) => at >= since)
-        .sort(inOrder)
-        .map(({ system }) => systemOf(system).title);
-      fact(sentence(what, mine, missed, change), change.lost > 0);
+      fact(sentence(what, after(since, absences).sort(inOrder), after(since, gaps).sort(inOrder), change), change.lost > 0);
       return false;
     });
-    absences = absences.filter(({ to }) => to === null || to > now - 2 * PATIENCE).slice(-50);
-    gaps = gaps.filter(({ at }) => at > now - 2 * PATIENCE).slice(-50);
+    absences = after(now - 2 * PATIENCE, absences).slice(-50);
+    gaps = after(now - 2 * PATIENCE, gaps).slice(-50);
   };
 
   return {
@@ -198,8 +200,9 @@ export function createStream(): Stream {
       arrivals[system] += 1;
       if (at !== null) samples.push({ came, ms: Math.max(0, came - at) });
       const key = records.arrived(arrival);
-      if (n !== null) ledger.arrived(system, n, came);
+      // Before its fate: what is drawn goes on from where it was waited for.
       for (const listener of listeners) listener.arrived?.(arrival, key);
+      if (n !== null) ledger.arrived(system, n, came);
       changed();
     },
     sent(event) {
@@ -210,15 +213,18 @@ export function createStream(): Stream {
     },
     want: ledger.want,
     away(system, since, why) {
-      ledger.away(system, since);
-      if (why === "missed") {
-        end(system, Date.now());
-        gaps.push({ system, at: Date.now() });
-      } else if (!absences.some((one) => one.system === system && one.to === null)) absences.push({ system, title: systemOf(system).title, from: Date.now(), to: null });
+      const isCut = why === "connection";
+      ledger.away(system, since, isCut);
+      if (isCut) absences = begun(system, absences);
+      else {
+        absences = ended(system, absences);
+        gaps = begun(system, gaps);
+      }
     },
     live(system) {
       ledger.live(system, Date.now());
-      end(system, Date.now());
+      absences = ended(system, absences);
+      gaps = ended(system, gaps);
       changed();
     },
     node(system, node) {
@@ -233,8 +239,8 @@ export function createStream(): Stream {
     },
     setNodes,
     fact,
-    note(text) {
-      const one = note(text);
+    note(text, at) {
+      const one = note(text, at);
       if (breaks.length > 0 || one.at - (last?.at ?? 0) > PATIENCE) line.set(one);
     },
     broken({ begun, what, atLeast, done }) {

@@ -48,9 +48,9 @@ export type Fate = "pending" | "shown" | "anew" | "waiting" | "lost";
 export interface Tally {
   readonly sent: number;
   readonly shown: number;
-  /** Sent while this system was away, and loaded from Django afterwards. */
+  /** Reported as missed, and that is over: loaded from Django where it is shown, else when its page is opened. */
   readonly loadedAnew: number;
-  /** The client has reported that it may miss something, and it has not been loaded anew yet. */
+  /** Reported as missed, and not loaded anew yet. */
   readonly waiting: number;
   /** Not shown, and nothing was reported. */
   readonly lost: number;

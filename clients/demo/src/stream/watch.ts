@@ -33,12 +33,12 @@ export function followWants(system: SystemId, given: AnyClient, observer: Pick<O
   const users = wants.get(observer) ?? new Map<string, number>();
   wants.set(observer, users);
   const change = (kind: "room" | "topic", name: string, by: 1 | -1) => {
-    // A former client of the system may let go after the next one has begun.
     const key = `${system} ${kind} ${name}`;
-    const now = (users.get(key) ?? 0) + by;
-    if (now > 0) users.set(key, now);
-    else users.delete(key);
-    if (now === (by > 0 ? 1 : 0)) observer.want(system, kind, name, by > 0);
+    const before = users.get(key);
+    users.set(key, (before ?? 0) + by);
+    if (before === undefined) observer.want(system, kind, name, true);
+    // A component with other topics, or the next client of the system, may want it again at once.
+    if (by < 0) queueMicrotask(() => users.get(key) === 0 && users.delete(key) && observer.want(system, kind, name, false));
   };
   client.want = (kind, name) => {
     change(kind, name, 1);
@@ -59,18 +59,21 @@ export function watch(system: SystemId, given: AnyClient, observer: Observer): (
   let wasOpen = false;
   let isAway = false;
   let node: string | null = null;
+  /** The id of the connection before this one. The snapshot keeps it, and its node, until the new one says who serves it. */
+  let former: string | null = null;
 
   const look = () => {
-    const { status, recovery, missed, node: serving } = client.snapshot();
+    const { status, recovery, missed, node: serving, id } = client.snapshot();
     const isOpen = status === "open";
-    if (node !== (node = isOpen ? serving : null)) observer.node(system, node);
+    if (!isOpen) former = id;
+    if (node !== (node = isOpen && id !== former ? serving : null)) observer.node(system, node);
     if (isOpen && !wasOpen) {
       wasOpen = true;
       heard = Date.now();
     }
     const isLive = isOpen && recovery === "live";
     if (isLive && isAway) observer.live(system);
-    if (!isLive && wasOpen) observer.away(system, Math.min(missed?.since ?? heard, heard), isOpen ? "missed" : "connection");
+    if (!isLive && wasOpen) observer.away(system, Math.min(missed?.since ?? heard, heard, Date.now()), isOpen ? "missed" : "connection");
     isAway = !isLive && wasOpen;
   };
 
@@ -79,9 +82,10 @@ export function watch(system: SystemId, given: AnyClient, observer: Observer): (
       const came = Date.now();
       const { n, at } = numberOf(data, frame);
       // A page that stood still reads an event late: what was sent after it may not have come.
-      heard = Math.max(heard, Math.min(came, at ?? came));
+      // A clock that is set back takes it along.
+      heard = Math.min(came, Math.max(heard, at ?? came));
       if (!isOf(system, event)) return;
-      observer.arrived({ system, event, n, at, came, frame, node: client.snapshot().node });
+      observer.arrived({ system, event, n, at, came, frame, node });
     }),
     client.subscribe(look),
   ];

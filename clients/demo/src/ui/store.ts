@@ -15,10 +15,10 @@ export function createStore<T>(initial: T): Store<T> {
   const listeners = new Set<() => void>();
   let current = initial;
   let shown = initial;
-  let isAsked = false;
+  let isDue = false;
   const show = () => {
-    if (!isAsked) return;
-    isAsked = false;
+    if (!isDue) return;
+    isDue = false;
     shown = current;
     for (const listener of [...listeners]) listener();
   };
@@ -27,8 +27,8 @@ export function createStore<T>(initial: T): Store<T> {
     set: (value) => {
       if (Object.is(value, current)) return;
       current = value;
-      if (isAsked) return;
-      isAsked = true;
+      if (isDue) return;
+      isDue = true;
       // Both: a tab may be hidden meanwhile.
       globalThis.requestAnimationFrame?.(show);
       setTimeout(show, HIDDEN);

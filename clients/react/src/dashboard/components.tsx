@@ -4,6 +4,7 @@
 import { useEffect, type JSX } from "react";
 
 import { ConnectionStatus, Figures, MissedBanner, Toasts, useLabels, useToasts, type ConnectionStatusProps, type FiguresProps, type ConnectedProps } from "../components/index.js";
+import { button, useParts } from "../components/parts.js";
 import { useLatest } from "../hooks/latest.js";
 import { time } from "../labels.js";
 import { useLiveList, type LiveList } from "../live-list.js";
@@ -53,6 +54,7 @@ export interface RealTimeAttendanceProps extends Omit<FiguresProps, "figures"> {
 export function RealTimeAttendance({ total, load, ...props }: RealTimeAttendanceProps): JSX.Element {
   const client = useDashboard("RealTimeAttendance");
   const labels = useLabels(props.labels, dashboardEnglish);
+  const { h } = useParts(props);
   const { lastUpdate } = useRealTimeAttendance();
   const list: LiveList<Attendance> = useLiveList<Attendance, DashboardEvents, typeof GENERAL>({
     load: load ?? withoutLoad(client, () => list.items),
@@ -65,8 +67,10 @@ export function RealTimeAttendance({ total, load, ...props }: RealTimeAttendance
   const day = list.items.map(dayOf).sort().at(-1);
   const count = (...states: string[]) => list.items.filter((one) => dayOf(one) === day && states.includes(stateOf(one))).length;
   const present = count("present", "late");
-  // Until the day is loaded nobody is known to be absent.
-  const known = (value: number) => (load && /loading|error/.test(list.status) ? null : value);
+  // Until the day is loaded it is not known who is absent. Updates say who is present.
+  const isLoading = load && list.status === "loading";
+  const isFailed = load && list.status === "error";
+  const known = (value: number) => (isLoading ? null : value);
   return (
     <Figures
       heading={labels.attendance}
@@ -74,11 +78,12 @@ export function RealTimeAttendance({ total, load, ...props }: RealTimeAttendance
       figures={[
         { term: labels.present, value: known(present), tone: "good" },
         { term: labels.late, value: known(count("late")), tone: "warn" },
-        { term: labels.absent, value: known(total === undefined ? count("absent") : total - present), tone: "bad" },
+        { term: labels.absent, value: isFailed ? null : known(total === undefined ? count("absent") : total - present), tone: "bad" },
         ...(total === undefined ? [] : [{ term: labels.total, value: total }]),
       ]}
     >
       {props.children ?? (lastUpdate ? labels.lastUpdate(time(labels.locale, lastUpdate)) : labels.noUpdates)}
+      {isFailed && button(h, labels.tryAgain, () => void list.reload().catch(() => undefined))}
       <MissedBanner of={client} labels={props.labels} load={load && list.reload} />
     </Figures>
   );

@@ -23,13 +23,15 @@ export interface WebSocketProviderProps {
   /** Default: what localStorage has under `storageKey`. */
   token?: Token;
   storageKey?: string;
+  /** Who is logged in, where `token` is a function. Otherwise the token says it. */
+  user?: string | number | null;
   labels?: object;
 }
 
 export const NAME = "repair-shop";
 const OnlineContext = createContext<readonly PresentUser[]>([]);
 
-export function WebSocketProvider({ children, url = "/", token, storageKey = "token", ...props }: WebSocketProviderProps): ReactNode {
+export function WebSocketProvider({ children, url = "/", token, storageKey = "token", user, ...props }: WebSocketProviderProps): ReactNode {
   return (
     <ChannelgateProvider
       {...props}
@@ -39,7 +41,7 @@ export function WebSocketProvider({ children, url = "/", token, storageKey = "to
       dialect={rooms("join_room", "leave_room")}
       token={token ?? (() => stored(storageKey))}
       // Read in each render, too: a login in this tab sends no event of its own.
-      user={userOf(token ?? stored(storageKey))}
+      user={user === undefined ? userOf(token ?? stored(storageKey)) : user}
     >
       <People>{children}</People>
     </ChannelgateProvider>

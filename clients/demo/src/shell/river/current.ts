@@ -70,15 +70,17 @@ export function startRiver(canvas: HTMLCanvasElement, stream: Stream): Current {
     again();
   };
 
-  const laneOf = (node: string | null | undefined) => Math.max(0, lanes.findIndex(({ name }) => name === node));
+  /** -1: it is not known. */
+  const laneOf = (node: string | null | undefined) => lanes.findIndex(({ name }) => name === node);
 
   const stop = stream.listen({
     arrived({ system, at, came, node }, key) {
       if (node) through.set(system, node);
-      if (document.hidden) return;
+      const lane = laneOf(node);
+      if (document.hidden || lane < 0) return;
       // Without motion it appears where it lands.
-      const [measured, since] = still.matches ? [0, performance.now() - SHORTEST] : [at === null ? null : came - at, performance.now()];
-      river.carried(key, systemOf(system).hue, laneOf(node), measured, since);
+      const [measured, since] = still.matches ? [0, performance.now() - 2 * SHORTEST] : [at === null ? null : came - at, performance.now()];
+      river.carried(key, systemOf(system).hue, lane, measured, since);
       again();
     },
     sent({ n, system, error }) {
@@ -86,8 +88,10 @@ export function startRiver(canvas: HTMLCanvasElement, stream: Stream): Current {
       const later = setTimeout(() => {
         waited.delete(later);
         const fate = stream.ledger.fateOf(n);
-        if (fate === null || fate === "shown") return;
-        river.adrift(keyOf(n), systemOf(system).hue, laneOf(through.get(system)), performance.now());
+        const lane = laneOf(through.get(system));
+        if (fate === null || fate === "shown" || lane < 0) return;
+        // Without motion it appears where it stops.
+        river.adrift(keyOf(n), systemOf(system).hue, lane, still.matches ? -Infinity : performance.now());
         again();
       }, WAIT);
       waited.add(later);

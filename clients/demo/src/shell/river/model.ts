@@ -14,7 +14,7 @@ export const SHORTEST = 120;
 const LONGEST = 6_000;
 /** How long a dot stays in sight after it has landed. */
 export const BANK = 20_000;
-/** How long one is waited for before it shows up as one that has not come. */
+/** A dot is shown as one that has not come after this time. */
 export const WAIT = 400;
 /** An event that does not come gets this far. */
 const MIDDLE = SHORE * 0.55;
@@ -57,7 +57,8 @@ export interface River {
   carried(key: string, hue: number, lane: number, measured: number | null, now: number): void;
   /** Django has sent it, and it has not come. */
   adrift(key: string, hue: number, lane: number, now: number): void;
-  fate(key: string, fate: Fate, now: number): void;
+  /** null: it does not count any more. */
+  fate(key: string, fate: Fate | null, now: number): void;
   /** The node of this lane is gone: what has come through it lands at once. */
   cut(lane: number, now: number): void;
   dots(): Iterable<Dot>;
@@ -86,10 +87,12 @@ export function createRiver(random: () => number = Math.random): River {
     fate(key, fate, now) {
       const dot = dots.get(key);
       if (!dot || dot.isCarried) return;
+      // It has come where this page does not see it, or is not expected any more.
+      if (fate === null || fate === "shown") return void dots.delete(key);
       const { x } = placeOf(dot, now);
       if (fate === "waiting" || fate === "lost") put({ ...dot, fallen: { at: dot.fallen?.at ?? now, x: dot.fallen?.x ?? x, isLost: fate === "lost" }, closed: null });
       if (fate === "anew") put({ ...dot, fallen: dot.fallen ?? { at: now, x, isLost: false }, closed: now });
-      if (fate === "pending" && dot.fallen) put({ ...dot, fallen: null, since: now });
+      if (fate === "pending" && dot.fallen) put({ ...dot, fallen: null });
     },
     cut(lane, now) {
       for (const dot of dots.values()) {
@@ -126,7 +129,7 @@ export function placeOf(dot: Dot, now: number): Place {
   if (!fallen) return { x: MIDDLE * (1 - Math.exp(-(now - since) / CRAWL)), fall: 0, shape: "dot", alpha: 0.75, isLost: false, landed: null };
   const down = ease((now - fallen.at) / FALL);
   if (closed === null) {
-    // A loss stays in sight three times as long.
+    // One that has not come stays in sight three times as long, and fades.
     const alpha = Math.max(0, Math.min(1, 4 - (now - fallen.at) / BANK));
     return { x: fallen.x, fall: down, shape: "ring", alpha, isLost: fallen.isLost, landed: null };
   }
