@@ -10,7 +10,7 @@ import { Vite } from "../support/vite.js";
 
 /** From the request to the page, in ms. */
 const SOON = 2_000;
-/** A page joins its rooms without a sign of it: what was sent before never comes, and is sent again after this time, in ms. */
+/** A page joins its rooms without a sign. What was sent before never comes: after so many ms something is sent again. */
 const NEVER = 8_000;
 /** One socket for each system. */
 const SOCKETS = ["/socket.io/", "/socket.io/", "/ws/", "/ws/attendance/", "/ws/notifications/"];
@@ -50,7 +50,8 @@ const DONE = {
     const employee_id = `EMP${Date.now() % 100_000}`;
     const now = new Date().toISOString();
     const day = { date: now.slice(0, 10), check_in_time: now, status: "present" };
-    await system.rest("POST", "attendance/", { user_name: "Nia New", employee_id, office: "Thane", device: "Door", ...day });
+    const employee = { employee_id, user_name: "Nia New", office: "Thane", device: "Door" };
+    await system.rest("POST", "attendance/", { ...employee, ...day });
     return (demo) => demo.test(`check-in-${employee_id}`).isVisible();
   },
   class: async (system) => {
@@ -102,7 +103,7 @@ const USED = {
     await demo.test("student-phone").locator(".phone-answer:is([data-kind=marked], [data-kind=refused])").waitFor();
   },
   workshop: async ({ demo, keyboard }) => {
-    const card = demo.page.locator("[data-status=in_progress] .order").first();
+    const card = demo.page.locator("[data-status=in_progress] .order[data-testid]").first();
     const order = demo.test(await card.getAttribute("data-testid"));
     await demo.tabTo(order.locator(".order-open"));
     await keyboard.press("ArrowRight");
@@ -156,7 +157,7 @@ describe("the pages of the demonstration", () => {
     });
   }
 
-  it("has one socket per system on any page, one more for the moderator, and asks nothing of another host", async () => {
+  it("has one socket per system on any page, one more for the moderator, and asks no other host", async () => {
     for (const route of SYSTEMS) {
       await ann.goTo(route);
       if (route === "class") await moderator(ann).waitFor();

@@ -137,7 +137,8 @@ export class System {
 
 /** Runs before the page's own scripts, and writes down what happens between two looks of a test. */
 function observe() {
-  const seen = { shifts: [], tasks: [], moved: [], isLive: false, liveSince: 0, cameAt: 0, longestQuiet: 0, hasMissed: false };
+  const seen = { shifts: [], tasks: [], moved: [] };
+  Object.assign(seen, { isLive: false, liveSince: 0, cameAt: 0, longestQuiet: 0, hasMissed: false });
   window.seen = seen;
   const watch = (type, take) => {
     new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true });
@@ -148,7 +149,11 @@ function observe() {
   });
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   for (const kind of ["animationstart", "transitionrun"]) {
-    const take = ({ target }) => still.matches && seen.moved.push(`${kind} ${target.outerHTML.slice(0, 80)}`);
+    const take = ({ target }) => {
+      // One that began before motion was switched off is reported after it, when it has ended.
+      const isMoving = still.matches && target.getAnimations({ subtree: true }).length > 0;
+      if (isMoving) seen.moved.push(`${kind} ${target.outerHTML.slice(0, 80)}`);
+    };
     addEventListener(kind, take, true);
   }
   let came = 0;
@@ -179,7 +184,7 @@ function swallow(page, address, isLost) {
   });
 }
 
-/** What Chromium itself writes about a refused handshake, of a node that is not ready for instance. The client tries again. */
+/** What Chromium writes about a refused handshake, of a node that is not ready for instance. The client tries again. */
 const REFUSED = /WebSocket connection to /;
 
 export class Demo {
@@ -257,7 +262,7 @@ export class Demo {
     });
   }
 
-  /** What the line says became of the events since something was broken: numbers by their names. null until it says so. */
+  /** What the line says became of events since something was broken, numbers by their names; null until it does. */
   async fact() {
     const [at, text] = await this.test("fact").evaluate(({ dataset, textContent }) => [dataset.at, textContent]);
     const [list] = /\bSent \d.*/.exec(text) ?? [];
@@ -304,8 +309,8 @@ export class Demo {
   }
 
   /**
-   * When the first page could be used, in ms since the navigation began: its heading was shown, and the script at work then
-   * had ended.
+   * When the first page could be used, in ms since the navigation began: its heading was shown, and the script at work
+   * then had ended.
    */
   async interactive() {
     const quiet = 500;
@@ -314,7 +319,8 @@ export class Demo {
       const { tasks, shownAt } = window.seen;
       const began = tasks.filter(({ startTime }) => startTime < shownAt + ms);
       const ends = began.map(({ startTime, duration }) => startTime + duration);
-      return Math.max(performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity, shownAt, ...ends);
+      const [paint] = performance.getEntriesByName("first-contentful-paint");
+      return Math.max(paint?.startTime ?? Infinity, shownAt, ...ends);
     }, quiet);
   }
 
