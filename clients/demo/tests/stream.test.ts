@@ -94,6 +94,19 @@ test("after a reconnect no node serves the system until the new connection says 
   expect(stream.records.find("n2")?.arrival?.node).toBe("node2");
 });
 
+test("a Socket.IO connection, which knows its node before it is shown as open, is served by it", () => {
+  let snapshot = { status: "connecting", recovery: "live", missed: null, node: null as string | null, id: null as string | null };
+  let look = () => {};
+  const socketIo = { snapshot: () => snapshot, on: () => () => {}, subscribe: (listener: () => void) => ((look = listener), () => {}) } as unknown as TestClient;
+  const node = vi.fn();
+  watch("workshop", socketIo, { arrived() {}, want() {}, away() {}, live() {}, node });
+  for (const change of [{ node: "node1", id: "1" }, { status: "open" }, { status: "reconnecting" }, { node: "node2", id: "2" }, { status: "open" }]) {
+    snapshot = { ...snapshot, ...change };
+    look();
+  }
+  expect(node.mock.calls.map(([, name]) => name as string | null)).toEqual(["node1", null, "node2"]);
+});
+
 test("a miss that is not mended stays said as such", async () => {
   client.want("room", "1");
   comes(1);

@@ -59,13 +59,15 @@ export function watch(system: SystemId, given: AnyClient, observer: Observer): (
   let wasOpen = false;
   let isAway = false;
   let node: string | null = null;
-  /** The id of the connection before this one. The snapshot keeps it, and its node, until the new one says who serves it. */
+  /** Ids of the connection that is or was open, and of the one before: its id and node stay in the snapshot for a while. */
+  let last: string | null = null;
   let former: string | null = null;
 
   const look = () => {
     const { status, recovery, missed, node: serving, id } = client.snapshot();
     const isOpen = status === "open";
-    if (!isOpen) former = id;
+    if (isOpen) last = id;
+    else former = last;
     if (node !== (node = isOpen && id !== former ? serving : null)) observer.node(system, node);
     if (isOpen && !wasOpen) {
       wasOpen = true;
