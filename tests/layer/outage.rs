@@ -1,7 +1,10 @@
 //! A Redis outage is a state: not ready, joins refused, a gap reported, and the first event after the return arrives.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -224,6 +227,26 @@ async fn a_subscription_that_redis_closed_is_renewed() {
     let redis = RedisServer::start();
     let options = options(&[&redis]);
     let node = Node::ready(&options).await;
+    node.join("room").await;
+    let mut django = Django::new(&options, &[&redis]);
+    let killed: i64 = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query(django.host(0)).unwrap();
+    assert_eq!(killed, 1);
+    eventually("a gap", || node.received.has_gap(GapReason::Reconnected)).await;
+    node.until_ready().await;
+    django.pubsub_send("room", &event(1));
+    node.until(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_that_panicked_reports_the_gap_after_its_restart() {
+    let redis = RedisServer::start();
+    let options = options(&[&redis]);
+    let panicked = AtomicBool::new(false);
+    let node = Node::with(&options, move |signal| {
+        let is_first = matches!(signal, Signal::Gap(_)) && !panicked.swap(true, Ordering::SeqCst);
+        assert!(!is_first, "a fault of the node");
+    });
+    node.until_ready().await;
     node.join("room").await;
     let mut django = Django::new(&options, &[&redis]);
     let killed: i64 = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query(django.host(0)).unwrap();

@@ -1,4 +1,4 @@
-// The ids in Django of the demonstration's people: their logins say them.
+// The ids in Django of the demonstration's people, from their logins.
 
 import { useEffect, useState } from "react";
 

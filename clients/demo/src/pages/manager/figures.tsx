@@ -16,7 +16,7 @@ export function DayFigures({ staff }: { staff: readonly CheckIn[] | null }): JSX
   const { person } = useSession();
   return (
     <div className="figures panel">
-      {/* It subtracts those who have come from the total: without one it would count fewer than none as absent. */}
+      {/* Its absent employees are the total minus those who have come: before the total is known that is below zero. */}
       {staff ? <RealTimeAttendance heading="" labels={LABELS} total={staff.length} load={loadDay(person)} /> : <Figures figures={UNKNOWN} />}
       <Figures figures={[{ term: "Left", value: staff && staff.filter((one) => stateOf(one) === "left").length }]} />
     </div>

@@ -83,14 +83,14 @@ export function withoutNote(notes: ReadonlyMap<number, string>, id: number, save
 /** Notes are lines of the description: the newest ones are kept. */
 const NOTES = 6;
 
+export const withNote = (text: string, person: Person, note: string): string =>
+  [...text.split("\n").filter(Boolean), `${firstName(person.name)}: ${note}`].slice(-NOTES).join("\n");
+
 /** Adds a note to the order as it is now: the board may not have got the last one yet. */
 export async function addNote(person: Person, id: number, note: string): Promise<unknown> {
   const { description = "" } = await loadOrder(person, id);
   return change(person, id, { description: withNote(description, person, note) });
 }
-
-export const withNote = (text: string, person: Person, note: string): string =>
-  [...text.split("\n").filter(Boolean), `${firstName(person.name)}: ${note}`].slice(-NOTES).join("\n");
 
 export interface Note extends Notification {
   readonly user: number;
