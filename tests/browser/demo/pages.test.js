@@ -10,7 +10,7 @@ import { Vite } from "../support/vite.js";
 
 /** From the request to the page, in ms. */
 const SOON = 2_000;
-/** A page joins its rooms without a sign. What was sent before never comes: after so many ms something is sent again. */
+/** A page joins its rooms without a sign. What was sent before does not come: after so many ms another is sent. */
 const NEVER = 8_000;
 /** One socket for each system. */
 const SOCKETS = ["/socket.io/", "/socket.io/", "/ws/", "/ws/attendance/", "/ws/notifications/"];
