@@ -109,12 +109,13 @@ describe("Break it", () => {
   }
 
   function works(button) {
-    it(`${button}: nothing is lost without a word`, async () => {
+    it(`${button}: nothing is lost without a word`, async (test) => {
       // Another process may have both processors for a while: the best of three.
       const tries = [];
       do tries.push(await press(button, BUTTONS[button]));
       while (tries.at(-1).length > 0 && tries.length < 3);
-      assert.deepEqual(tries.at(-1), [], JSON.stringify(tries));
+      if (tries.length > 1) test.diagnostic(JSON.stringify(tries));
+      assert.deepEqual(tries.at(-1), []);
     });
   }
 
@@ -126,13 +127,21 @@ describe("Break it", () => {
   });
 
   it("offers to load anew what could not be loaded after a miss", async () => {
-    const list = "**/api/clients/";
-    await other.page.route(list, (route) => route.fulfill({ status: 503 }));
+    let failed = 0;
+    await other.page.route("**/api/clients/", async (route) => {
+      if (await other.page.evaluate(() => window.isPressed)) return route.continue();
+      failed += 1;
+      return route.fulfill({ status: 503 });
+    });
     await system.control("restart-redis");
-    await other.page.locator(".missed-bar[data-state=missed]").waitFor({ timeout: 60_000 });
-    await other.page.unroute(list);
-    await other.test("load-anew").click();
-    await other.page.locator(".missed-bar[data-state=done]").waitFor();
+    await until("the page has failed to load, and offers it", () => failed > 0 && other.page.evaluate(() => {
+      const button = document.querySelector("[data-testid=load-anew][aria-disabled=false]");
+      // In one step: the page also loads by itself, whenever it learns that it has missed something more.
+      window.isPressed = button !== null;
+      button?.click();
+      return window.isPressed;
+    }), 60_000);
+    await other.test("load-anew").waitFor({ state: "detached" });
     await other.close();
     await demo.isLive(60_000);
   });
