@@ -288,17 +288,19 @@ export class Demo {
     return paths.filter((path) => /^\/(ws|socket\.io)\//.test(path)).sort();
   }
 
-  /** Presses Tab until the element has the focus, and checks that the focus is seen. */
+  /** Presses Tab, or Shift and Tab, until the element has the focus, and checks that the focus is seen. */
   async tabTo(element) {
     for (let presses = 0; presses < 150; presses += 1) {
-      const outline = await element.evaluate((node) => {
+      const [key, outline] = await element.evaluate((node) => {
+        const active = document.activeElement;
+        const isBefore = node.compareDocumentPosition(active) & node.DOCUMENT_POSITION_FOLLOWING;
+        if (node !== active) return [isBefore ? "Shift+Tab" : "Tab"];
         // What is laid over its label transparently has its outline there.
-        const shown = node.matches(".chip input") ? node.parentElement : node;
-        return node === document.activeElement && getComputedStyle(shown).outlineStyle;
+        return [null, getComputedStyle(node.matches(".chip input") ? node.parentElement : node).outlineStyle];
       });
       if (outline === "none") throw new Error(`the focus on ${element} is not seen`);
-      if (outline) return;
-      await this.page.keyboard.press("Tab");
+      if (key === null) return;
+      await this.page.keyboard.press(key);
     }
     throw new Error(`${element} is not reached by Tab`);
   }
