@@ -201,6 +201,27 @@ describe("the pages of the demonstration", () => {
     await ann.page.locator(".seat[data-own=true]:is([data-status=present], [data-status=late])").waitFor();
   });
 
+  it("keeps its shell where a page cannot be loaded, and where the browser keeps nothing", async () => {
+    const demo = await Demo.open(browser, system);
+    await demo.page.addInitScript(() => {
+      for (const kind of ["localStorage", "sessionStorage"]) {
+        Object.defineProperty(window, kind, {
+          get() {
+            throw new DOMException("The operation is insecure.", "SecurityError");
+          },
+        });
+      }
+    });
+    await demo.page.route(/\/assets\/parking-.*\.js/, (route) => route.abort());
+    await demo.page.reload();
+    await demo.test("rail-parking").click();
+    await demo.page.getByRole("button", { name: "Load the page again" }).waitFor();
+    await demo.goTo("visitors");
+    await demo.isLive();
+    await demo.close();
+    assert.deepEqual(demo.problems.filter((problem) => /^(exception|policy)/.test(problem)), []);
+  });
+
   it("is reached and used by keyboard alone", async () => {
     const { keyboard } = tia.page;
     for (const route of SYSTEMS) {
@@ -216,12 +237,20 @@ describe("the pages of the demonstration", () => {
     await tia.test("break-burst").waitFor({ state: "hidden" });
   });
 
-  it("becomes another person, and stays it after a reload", async () => {
+  it("becomes another person with one click, and stays it after a reload", async () => {
     const isTia = () => ann.test("person").filter({ hasText: "Tia" }).waitFor();
+    const asked = [];
+    ann.page.on("request", (request) => request.url().endsWith("/demo/control/config") && asked.push(request.url()));
+    const river = ann.page.locator("canvas");
+    await river.evaluate((canvas) => (canvas.dataset.kept = "yes"));
     await ann.test("person").click();
     await ann.test("person-tia").click();
     await isTia();
     await ann.isLive();
+    // The shell stays as it is: the focus is on the button, the river has its dots, nothing is asked again.
+    assert.ok(await ann.hasFocus(ann.test("person")), "the button has lost the focus");
+    assert.equal(await river.getAttribute("data-kept"), "yes");
+    assert.deepEqual(asked, []);
     await ann.page.reload();
     await isTia();
     await ann.isLive();

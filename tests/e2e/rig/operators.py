@@ -2,8 +2,9 @@
 
 import json
 
-from .client import Client
+from .client import Client, until
 from .http import Http
+from .system import API_KEY
 
 STATS = "/api/websocket/stats"
 LIVE = "/api/websocket/live"
@@ -24,9 +25,44 @@ ROOMS = ROOM + ROOM.replace("room", "desk")
 async def stats(port: int, token: str, minutes: int | str | None = 1, status: int = 200) -> dict:
     """The whole answer of a node."""
     query = "" if minutes is None else f"?minutes={minutes}"
-    reply = await Http(port).get(STATS + query, token=token)
+
+    async def answered():
+        reply = await Http(port).get(STATS + query, token=token)
+        # The nodes could not be asked in time: the machine stood still.
+        return None if reply.status == 503 else reply
+
+    reply = await until(answered, "an answer")
     assert reply.status == status, reply
     return reply.json()
+
+
+def note(text: str = "n") -> dict:
+    return {"type": "note", "text": text}
+
+
+async def publish(node, group: str, *events: dict, is_repeated: bool = False) -> None:
+    """Publishes through a node. It may fail only if the caller repeats it: what has arrived is not known then."""
+    bodies = [{"group": group, "event": event} for event in events]
+    reply = await Http(node.port).post("/api/publish", data=bodies, token=API_KEY)
+    assert reply.status == 200 or (is_repeated and reply.status == 503), reply
+
+
+def start_pair(system, **env: str):
+    """Two nodes with names."""
+    for name in ("one", "two"):
+        system.start_node(wait=False, config=ROOMS, CHANNELGATE__CLUSTER__NAME=name, **env)
+    system.wait()
+    return system
+
+
+async def ids(port: int, token: str) -> dict[str, str]:
+    """The ids of the nodes `one` and `two` by their names, as soon as both have answered with everything."""
+
+    async def both():
+        known = {node["name"]: node["node"] for node in (await stats(port, token))["data"]["perNode"]}
+        return known if known.keys() == {"one", "two"} else None
+
+    return await until(both, "both nodes")
 
 
 def total(values: list[int | None]) -> int:
@@ -70,8 +106,16 @@ class Live:
         return [record for record in records if not kinds or record["kind"] in kinds]
 
     async def wait(self, condition, what: str):
-        """Waits until `condition(self)` is true."""
-        return await self.client.wait(lambda _: condition(self), what)
+        """Waits until `condition(self)` is true, and no longer than the stream lasts."""
+        await self.client.wait(lambda client: condition(self) or client.closed, what)
+        value = condition(self)
+        assert value, f"closed with {self.client.closed} before: {what}"
+        return value
+
+    async def begins(self) -> bool:
+        """Whether the stream begins; otherwise it has ended."""
+        await self.wait(lambda live: live.all("stats") or live.client.closed, "the figures, or the end")
+        return bool(self.all("stats"))
 
     async def first(self) -> dict:
         """The figures with which a stream begins."""
@@ -79,11 +123,14 @@ class Live:
 
     async def tail(self, **wanted) -> None:
         """Asks for records. When this returns, no record of an earlier filter comes any more; the nodes follow soon."""
-        known = len(self.all("invalid"))
         await self.client.send({"tail": wanted})
-        # Messages are read in their order, so the answer to this one says that the filter holds.
+        await self.answers()
+
+    async def answers(self) -> None:
+        """The stream goes on: it has read everything before this, and answers."""
+        known = len(self.all("invalid"))
         await self.client.send({})
-        await self.wait(lambda live: len(live.all("invalid")) > known, "the node to have read the filter")
+        await self.wait(lambda live: len(live.all("invalid")) > known, "an answer")
 
     async def close(self) -> None:
         await self.client.close()

@@ -68,9 +68,8 @@ export function RealTimeAttendance({ total, load, ...props }: RealTimeAttendance
   const count = (...states: string[]) => list.items.filter((one) => dayOf(one) === day && states.includes(stateOf(one))).length;
   const present = count("present", "late");
   // Until the day is loaded it is not known who is absent. Updates say who is present.
-  const isLoading = load && list.status === "loading";
-  const isFailed = load && list.status === "error";
-  const known = (value: number) => (isLoading ? null : value);
+  const status = load && list.status;
+  const known = (value: number) => (status === "loading" ? null : value);
   return (
     <Figures
       heading={labels.attendance}
@@ -78,12 +77,12 @@ export function RealTimeAttendance({ total, load, ...props }: RealTimeAttendance
       figures={[
         { term: labels.present, value: known(present), tone: "good" },
         { term: labels.late, value: known(count("late")), tone: "warn" },
-        { term: labels.absent, value: isFailed ? null : known(total === undefined ? count("absent") : total - present), tone: "bad" },
+        { term: labels.absent, value: status === "error" ? null : known(total === undefined ? count("absent") : total - present), tone: "bad" },
         ...(total === undefined ? [] : [{ term: labels.total, value: total }]),
       ]}
     >
       {props.children ?? (lastUpdate ? labels.lastUpdate(time(labels.locale, lastUpdate)) : labels.noUpdates)}
-      {isFailed && button(h, labels.tryAgain, () => void list.reload().catch(() => undefined))}
+      {status === "error" && button(h, labels.tryAgain, () => void list.reload().catch(() => undefined))}
       <MissedBanner of={client} labels={props.labels} load={load && list.reload} />
     </Figures>
   );

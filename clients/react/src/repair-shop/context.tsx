@@ -31,17 +31,17 @@ export interface WebSocketProviderProps {
 export const NAME = "repair-shop";
 const OnlineContext = createContext<readonly PresentUser[]>([]);
 
-export function WebSocketProvider({ children, url = "/", token, storageKey = "token", user, ...props }: WebSocketProviderProps): ReactNode {
+export function WebSocketProvider({ children, url = "/", token, storageKey = "token", ...props }: WebSocketProviderProps): ReactNode {
   return (
     <ChannelgateProvider
-      {...props}
       name={NAME}
       url={url}
       transport={socketIo()}
       dialect={rooms("join_room", "leave_room")}
       token={token ?? (() => stored(storageKey))}
       // Read in each render, too: a login in this tab sends no event of its own.
-      user={user === undefined ? userOf(token ?? stored(storageKey)) : user}
+      user={userOf(token ?? stored(storageKey))}
+      {...props}
     >
       <People>{children}</People>
     </ChannelgateProvider>
