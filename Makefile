@@ -37,13 +37,16 @@ run: build ## one node on the embedded layer, with a live page
 	@echo
 	@target/release/channelgate serve
 
-up: build ## Redis, NODES=3 nodes, nginx and the demo Django project, on loopback
+# What is missing is said before the build, which takes minutes.
+up: ## Redis, NODES=3 nodes, nginx and the demo Django project, on loopback
 	@scripts/setup.sh up
+	@scripts/build.sh
 	@scripts/app.sh optional
 	@CHANNELGATE_BIN=target/release/channelgate .venv/bin/python scripts/up.py --nodes $(NODES)
 
-demo: build ## the same, in which things happen and can be broken: five pages to look at
+demo: ## the same, in which things happen and can be broken: five pages to look at
 	@scripts/setup.sh demo
+	@scripts/build.sh
 	@scripts/app.sh
 	@CHANNELGATE_BIN=target/release/channelgate .venv/bin/python scripts/demo.py --nodes $(NODES)
 
@@ -72,6 +75,7 @@ browser: setup node ## the live page and the demonstration in Chromium
 
 # Tests that measure time or memory, or need both cores, run alone afterwards.
 e2e: setup node ## real Django, Redis, nginx and Chromium against real nodes
+	@scripts/app.sh
 	@failed=0; \
 	$(PYTEST) -m "not alone and not soak" --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder || failed=1; \
 	$(PYTEST) -m alone || failed=1; \

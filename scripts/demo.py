@@ -19,13 +19,15 @@ from control.supervisor import Supervisor
 
 
 def announce(system: up.Plan) -> None:
-    note = "" if system.has_app else "\nIts pages are not built: they need Node 20.19 or newer, with npm.\n"
+    note = "" if system.has_app else f"\n{up.NOT_BUILT}\n"
     print(f"""
   {system.site}
 {note}
 The demonstration runs. Open the address, choose a person, and press "Break it". Ctrl-C ends all of it.
 
   nodes    {"  ".join(f"http://{stack.LOOPBACK}:{node.port}" for node in system.nodes)}  (each with a live page)
+  operate  http://{stack.LOOPBACK}:{system.nodes[0].port}/page/#operate  (sign in with the "access" of the next line)
+           curl -d username=ada -d password=demonstration {system.site}/api/token/
   logs     {os.path.relpath(up.RUN)}/, and sent.jsonl there: every event that Django sent
 """)
 

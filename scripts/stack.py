@@ -4,6 +4,7 @@ Used by `up.py` and by the end-to-end tests, so both run the same thing. Standar
 its own process id, and ends by itself when its parent is gone.
 """
 
+import contextlib
 import ctypes
 import http.client
 import os
@@ -376,7 +377,10 @@ def end(parts: Sequence[Part]) -> None:
     for part in nodes:
         part.ask()
     for part in [*nodes, *reversed([part for part in parts if part not in nodes])]:
-        print(f"{part.name} ended ({part.stop()}).")
+        code = part.stop()
+        # The terminal may be closed, or the program that reads this has ended.
+        with contextlib.suppress(OSError):
+            print(f"{part.name} ended ({code}).")
 
 
 def check_python() -> None:

@@ -10,6 +10,7 @@ import base64
 import dataclasses
 import fcntl
 import os
+import re
 import shutil
 import signal
 import sys
@@ -22,8 +23,13 @@ RUN = Path(os.environ.get("UP_DIR", stack.ROOT / ".run")).resolve()
 #: The built application of the demonstration, and what is shown instead where it was not built.
 APP = Path(os.environ.get("DEMO_APP", stack.ROOT / "clients" / "demo" / "dist")).resolve()
 NO_APP = stack.ROOT / "scripts" / "no-app"
+NOT_BUILT = "The pages are not built: scripts/app.sh builds them, or says what it needs."
 #: Seconds within which all parts have to be ready.
 READY = 60
+#: What a reader may have exported for another project; the nodes and the Django project here have their own settings.
+FOREIGN = re.compile(
+    r"CHANNELGATE(?!_BIN$)|(ALLOWED_HOSTS|BOARDS_URL|CACHE_URL|DATABASE|DEBUG|LAYER_PREFIX|SERIALIZER)$"
+)
 #: Without a control process. The page asks for it; a 404 would be an error in the browser's console.
 NO_CONTROL = "if ($request_method = GET) { return 204; } return 404;"
 # One grey pixel, as a camera's picture.
@@ -95,6 +101,8 @@ def claim() -> None:
 
 def plan(nodes: int, control: int | None = None) -> Plan:
     """Looks for the ports and claims RUN. With the port of a control process, events are numbered for it."""
+    for name in filter(FOREIGN.match, list(os.environ)):
+        del os.environ[name]
     redis_port = port("REDIS_PORT", 6390)
     django_port = port("DJANGO_PORT", 8000)
     first = port("NODE_PORT", 8001, nodes)
@@ -138,9 +146,9 @@ def plan(nodes: int, control: int | None = None) -> Plan:
 def announce(plan: Plan) -> None:
     site, shown = plan.site, os.path.relpath(RUN)
     (RUN / "face.png").write_bytes(base64.b64decode(PIXEL))
-    pages = "The address has the demonstration's pages; `make demo` brings them to life."
+    pages = "The address has the demonstration's pages; with `make demo` things happen on them."
     if not plan.has_app:
-        pages = "The demonstration's pages are not built: they need Node 20.19 or newer, with npm."
+        pages = NOT_BUILT
     nodes = "  ".join(f"http://{stack.LOOPBACK}:{part.port}" for part in plan.nodes)
     print(f"""
   {site}

@@ -1,3 +1,3 @@
-"""The control process of the demonstration, inside `demo.py`: it ends parts and starts them again, tells the activity
-what to do, and passes on what Django has sent. Standard library only; on loopback only.
+"""The control process of the demonstration, inside `demo.py`: it ends parts and starts them again, gives the
+activity its orders, and passes on what Django has sent. Standard library only; on loopback only.
 """

@@ -11,8 +11,8 @@ from pathlib import Path
 import stack
 from control.supervisor import Refused
 
-#: Seconds for an order: longer than Redis is frozen.
-ANSWER = 20.0
+#: Seconds for an order: longer than Redis is frozen and than 500 events take, and shorter than a page waits.
+ANSWER = 50.0
 SPEEDS = (0.5, 4.0)
 
 
@@ -65,7 +65,7 @@ class Activity(stack.Part):
     def _answer(self, number: int, end: float) -> dict:
         while time.monotonic() < end:
             line = self._line(end - time.monotonic())
-            # An answer for which nobody waited any more comes first, or that it is ready.
+            # First may come an answer that was too late for its order, or the line that it is ready.
             self._has_begun |= "ready" in line
             if line.get("id") == number:
                 return line

@@ -1,8 +1,8 @@
 """HTTP of the control process, behind nginx at /demo/control/.
 
 Only for pages of the demonstration itself: the peer is this machine, the Host and the Origin are the site's, and a
-change needs the header X-Demo, which no other site can send without being asked first. Clients, bodies and times are
-bounded.
+change needs the header X-Demo, which no other site can send without a CORS preflight, which this server refuses.
+Clients, bodies and times are bounded.
 """
 
 import ipaddress
@@ -54,7 +54,7 @@ class Control(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request, client_address) -> None:
-        """A client that has gone is not worth a line."""
+        """A client that has gone is not an error."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -175,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         if not low <= speed <= high:
             raise Wrong(HTTPStatus.BAD_REQUEST, f"speed is {low:g} to {high:g}")
         activity.pace(speed, paused)
-        self.server.stream.tell("activity", self._pace())
+        self.server.stream.publish("activity", self._pace())
         return self._pace()
 
     def _sent(self) -> None:

@@ -1,7 +1,7 @@
-"""What the control process tells pages, in order: events that Django has sent, facts, and states of nodes.
+"""What the control process sends to pages, in order: events that Django has sent, facts, and states of nodes.
 
-In: lines of `sent.jsonl`, which Django's processes write, and `tell`. Out: entries, to any number of readers. Only the
-newest entries are kept.
+In: lines of `sent.jsonl`, which Django's processes write, and `publish`. Out: entries, to any number of readers. Only
+the newest entries are kept.
 """
 
 import collections
@@ -36,12 +36,12 @@ class Stream:
         self._places = itertools.count(1)
         self._news = threading.Condition()
 
-    def tell(self, kind: str, data: object) -> None:
+    def publish(self, kind: str, data: object) -> None:
         self._add(kind, json.dumps(data))
 
     def fact(self, text: str) -> None:
         """What the control process did."""
-        self.tell("fact", {"at": int(time.time() * 1000), "text": text})
+        self.publish("fact", {"at": int(time.time() * 1000), "text": text})
 
     def start(self) -> None:
         threading.Thread(target=self._follow, daemon=True, name="sent.jsonl").start()

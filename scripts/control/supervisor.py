@@ -17,7 +17,7 @@ class Refused(Exception):
     """What was asked for cannot be done now."""
 
 
-class Kept:
+class Supervised:
     """A part, its state, and the thread that starts it again."""
 
     def __init__(self, part: stack.Part, supervisor: "Supervisor", title: str, pause: float = PAUSE):
@@ -75,22 +75,22 @@ class Supervisor:
         self.stream, self.stopping = stream, stream.stopping
         #: Held while a part is ended or started.
         self.lock = threading.RLock()
-        self.nodes: dict[str, Kept] = {}
-        self.redis = Kept(redis, self, "Redis", pause=1.0)
-        self.activity = Kept(activity, self, "The activity")
-        self.nodes.update({node.name: Kept(node, self, node.name) for node in nodes})
+        self.nodes: dict[str, Supervised] = {}
+        self.redis = Supervised(redis, self, "Redis", pause=1.0)
+        self.activity = Supervised(activity, self, "The activity")
+        self.nodes.update({node.name: Supervised(node, self, node.name) for node in nodes})
         self._frozen = threading.Event()
 
     def watch(self) -> None:
         """Begins when all parts run."""
-        for kept in [*self.nodes.values(), self.redis, self.activity]:
-            kept.watch()
+        for part in [*self.nodes.values(), self.redis, self.activity]:
+            part.watch()
 
     def states(self) -> list[dict]:
-        return [{"name": name, "port": kept.part.port, "state": kept.state} for name, kept in self.nodes.items()]
+        return [{"name": name, "port": node.part.port, "state": node.state} for name, node in self.nodes.items()]
 
     def changed(self) -> None:
-        self.stream.tell("nodes", self.states())
+        self.stream.publish("nodes", self.states())
 
     def end_node(self, name: str) -> None:
         self.nodes[name].end(signal.SIGTERM, "was asked to end; it closes its connections first")
@@ -106,7 +106,7 @@ class Supervisor:
                 raise Refused("Redis does not run now; it starts again by itself")
             self._frozen.set()
             self.redis.part.signal(signal.SIGSTOP)
-        self.stream.fact(f"Redis stands still for {FREEZE:g} s.")
+        self.stream.fact(f"Redis is frozen for {FREEZE:g} s.")
         threading.Thread(target=self._thaw, args=[self.redis.part.pid], daemon=True, name="thaw").start()
 
     def _thaw(self, pid: int) -> None:
@@ -117,18 +117,18 @@ class Supervisor:
             # Another Redis may have been started meanwhile.
             if self.redis.part.running and self.redis.part.pid == pid:
                 self.redis.part.signal(signal.SIGCONT)
-        self.stream.fact("Redis goes on; what it had is still there.")
+        self.stream.fact("Redis runs again, with all its data.")
 
     def restart_redis(self) -> None:
         with self.lock:
             if self._frozen.is_set():
-                raise Refused("Redis is frozen now; it goes on by itself")
+                raise Refused("Redis is frozen now; it runs again by itself in a moment")
             self.redis.end(signal.SIGTERM, "was asked to end; its memory will be empty")
 
     def stop(self) -> None:
         """No part is started again from here on; they are the caller's to end."""
         with self.lock:
             self.stopping.set()
-            # A process that stands still does not end.
+            # A stopped process does not end.
             self.redis.part.signal(signal.SIGCONT)
         self.stream.wake()

@@ -12,7 +12,10 @@ import pytest
 import stack
 
 #: The programs that the script itself uses, and those of a bare machine.
-TOOLS = ("bash", "sh", "cat", "cut", "dirname", "env", "grep", "head", "mkdir", "mktemp", "sed", "sha256sum", "tail")
+TOOLS = (
+    *("bash", "sh", "cat", "cut", "dirname", "env", "find", "grep", "head", "mkdir", "mktemp", "sed", "sha256sum"),
+    *("sort", "tail", "touch", "xargs"),
+)
 COMPILER = {"gcc", "libc6-dev", "make", "binutils"}
 SYSTEM = {"redis-server", "nginx", "python3.11-venv"}
 TESTS = {"iproute2", "prometheus", "systemd", "chromium", "fonts-dejavu-core"}
@@ -26,23 +29,32 @@ case "${0##*/} $*" in
     "python3.11 -m venv"*) mkdir -p .venv/bin; cat "$0" > .venv/bin/python; chmod +x .venv/bin/python ;;
     "cargo fmt"*|"cargo clippy"*) exit 1 ;;
     "npm ci"*) mkdir -p "$3/node_modules" ;;
+    "npm run build"*) mkdir -p demo/dist; touch demo/dist/index.html ;;
 esac
 """
+#: What the application of the demonstration is built from; of each folder one file.
+SOURCES = (
+    *("package.json", "package-lock.json", "tsconfig.base.json"),
+    *("core/package.json", "react/package.json", "demo/package.json", "demo/src/main.tsx"),
+)
 INSTALLERS = ("apt-get", "node", "npm", "pip", "rustup", "cargo", "python3.11", "python")
 
 
 @pytest.fixture
-def machine(tmp_path):
-    """A machine with only Rust, Node and Python; yields the actions of `setup.sh` on it, line by line."""
+def script(tmp_path):
+    """A machine with only Rust, Node and Python; runs a script on it."""
     shutil.copytree(stack.ROOT / "scripts", tmp_path / "scripts")
+    # Only the programs in that folder exist; not the further folders for root's programs.
+    setup = tmp_path / "scripts" / "setup.sh"
+    setup.write_text(setup.read_text().replace(":/usr/sbin:/sbin", ""))
     patterns = ("constraints.txt", "*/requirements.txt", "e2e/emitters.txt", "wheel/*.txt", "*/package-lock.json")
     needed = [file for pattern in patterns for file in (stack.ROOT / "tests").glob(pattern)]
-    clients = [stack.ROOT / "clients" / file for file in ("django/pyproject.toml", "package-lock.json")]
+    clients = [stack.ROOT / "clients" / file for file in ("django/pyproject.toml", *SOURCES)]
     for file in [*needed, *clients]:
         copy = tmp_path / file.relative_to(stack.ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
-    programs, record = tmp_path / "bin", tmp_path / "record"
+    programs = tmp_path / "bin"
     programs.mkdir()
     for tool in TOOLS:
         (programs / tool).symlink_to(shutil.which(tool))
@@ -55,14 +67,24 @@ def machine(tmp_path):
     (programs / "chmod").write_text(RECORD)
     (programs / "chmod").chmod(0o755)
 
+    record = tmp_path / "record"
+    env = {"PATH": str(programs), "RECORD": str(record), "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+
+    def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = [tmp_path / "scripts" / name, *arguments]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+@pytest.fixture
+def machine(script, tmp_path):
+    """The actions of `setup.sh` on that machine, line by line."""
+
     def setup(need: str) -> list[str]:
-        # Only the programs in that folder exist; not the script's further folders for root's programs.
-        script = tmp_path / "scripts" / "setup.sh"
-        script.write_text(script.read_text().replace(":/usr/sbin:/sbin", ""))
-        env = {"PATH": str(programs), "RECORD": str(record), "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
-        done = subprocess.run([script, need], env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = script("setup.sh", need)
         assert done.returncode == 0, done.stderr
-        return record.read_text().splitlines()
+        return (tmp_path / "record").read_text().splitlines()
 
     return setup
 
@@ -102,6 +124,39 @@ def test_the_demonstration_also_needs_the_node_modules_of_its_pages(machine):
     assert modules.startswith("npm ci --prefix clients ")
 
 
+NOT_BUILT = "The pages of the demonstration were not built; everything else works without them.\n"
+
+
+@pytest.mark.parametrize("failing", ["node", "npm ci", "npm run build"])
+def test_without_its_pages_a_whole_system_starts_and_the_demonstration_says_what_fails(script, tmp_path, failing):
+    program, _, action = failing.partition(" ")
+    file = tmp_path / "bin" / program
+    # Node: another version. npm: without a network, for instance.
+    fails = f'case "$*" in "{action}"*) echo "{failing} fails" >&2; exit 1 ;; esac'
+    file.write_text(file.read_text().replace("\n", f"\n{fails}\n", 1))
+    needed = "need Node 20.19, 22.12 or newer" if failing == "node" else f"{failing} fails"
+    for name, argument in (("setup.sh", "demo"), ("app.sh", "")):
+        done = script(name, argument)
+        if done.returncode:
+            break
+    assert done.returncode == 1 and needed in done.stderr
+    done = script("app.sh", "optional")
+    assert done.returncode == 0 and done.stdout.endswith(NOT_BUILT) and needed in done.stderr
+
+
+def test_the_pages_are_built_again_when_something_they_are_built_from_has_changed(script, tmp_path):
+    def builds() -> int:
+        done = script("app.sh")
+        assert done.returncode == 0, done.stderr
+        return (tmp_path / "record").read_text().count("npm run build")
+
+    assert [builds(), builds()] == [1, 1]
+    for number, name in enumerate(SOURCES, 2):
+        with (tmp_path / "clients" / name).open("a") as file:
+            file.write("\n")
+        assert builds() == number, name
+
+
 def test_to_pack_a_wheel_a_compiler_and_the_packages_for_it_are_installed(machine):
     lines = machine("wheel")
     assert packages(lines) == COMPILER | {"python3.11-venv"}
@@ -130,6 +185,15 @@ def test_each_command_asks_for_what_it_needs(target, need):
     )
     asked = [line.split()[-1] for line in said.stdout.splitlines() if "setup.sh" in line and "benches" not in line]
     assert said.returncode == 0 and set(asked) <= {"run", need} and need in asked
+    # What is missing is said before the build, which takes minutes.
+    before = said.stdout.partition("scripts/build.sh")[0]
+    assert f"scripts/setup.sh {need}" in before
+
+
+def test_each_script_can_be_started():
+    files = [file for file in (stack.ROOT / "scripts").iterdir() if file.suffix in (".py", ".sh")]
+    scripts = [file for file in files if file.read_bytes().startswith(b"#!")]
+    assert len(scripts) > 10 and all(os.access(file, os.X_OK) for file in scripts)
 
 
 def test_the_same_binary_is_started_and_measured():

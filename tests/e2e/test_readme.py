@@ -454,7 +454,7 @@ async def test_the_demonstration(checkout, tmp_path):
         "make", command("make demo").split(), directory, lambda: "The demonstration runs" in part.tail(100), env
     )
     try:
-        part.start().wait(180)
+        part.start().wait(100)
         page = await Http(first).get("/")
         assert page.status == 200 and b'id="root"' in page.body, page
         sent = tmp_path / "run" / "sent.jsonl"

@@ -1,7 +1,6 @@
 """`make up`: a new user's whole system, and its end."""
 
 import asyncio
-import os
 import re
 import shlex
 import signal
@@ -11,8 +10,7 @@ import sys
 import pytest
 import stack
 import up as program
-from rig.client import Client, until
-from rig.deadline import in_time
+from rig.client import Client
 from rig.demo import Demo
 from rig.demonstration import CONTROL, application
 from rig.http import Http
@@ -26,19 +24,19 @@ def ports() -> dict[str, str]:
 
 async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path, sockets):
     argv = [sys.executable, stack.ROOT / "scripts" / "up.py", "--nodes", "2"]
-    log = tmp_path / "up.log"
     app = application(tmp_path / "app")
-    env = {**os.environ, **ports, "PYTHONUNBUFFERED": "1", "UP_DIR": str(tmp_path / "run"), "DEMO_APP": str(app)}
-    with log.open("wb") as output:
-        up = await asyncio.create_subprocess_exec(*argv, env=env, stdout=output, stderr=output)
+    env = {**ports, "PYTHONUNBUFFERED": "1", "UP_DIR": str(tmp_path / "run"), "DEMO_APP": str(app)}
+    # What its user has exported for a project does not reach it.
+    env |= {"CHANNELGATE_CONFIG": "/none/channelgate.toml", "CACHE_URL": "redis://127.0.0.1:1/0"}
+    up = stack.Part("up", argv, tmp_path, lambda: "curl" in up.log.read_text(), env)
+    up.start()
     try:
-        await until(lambda: up.returncode is not None or "curl" in log.read_text(), "the system to be up", 60)
-        text = log.read_text()
-        assert up.returncode is None, text
+        await asyncio.to_thread(up.wait, 60)
+        text = up.log.read_text()
         client = await Client.open(int(ports["HTTP_PORT"]), "/ws/")
         command = text[text.index("curl") :].replace("\\\n", " ").split("\n")[0]
         made = await asyncio.to_thread(
-            subprocess.run, shlex.split(command), capture_output=True, text=True, check=False
+            subprocess.run, shlex.split(command), cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert re.search(r'"id":\d+', made.stdout), made
         assert (await client.count(1))[0]["event"] == "client_create"
@@ -55,10 +53,9 @@ async def test_the_whole_system_starts_works_and_ends_on_ctrl_c(ports, tmp_path,
         await marking.emit("markAttendance", {"sessionId": session, "location": None})
         assert (await marking.data("attendanceMarked"))["attendance"]["sessionId"] == session
     finally:
-        if up.returncode is None:
-            up.send_signal(signal.SIGINT)
-        code = await in_time(30, up.wait())
-    assert code == 0, log.read_text()
+        up.signal(signal.SIGINT)
+        code = await asyncio.to_thread(up.join, 30)
+    assert code == 0, up.log.read_text()
     assert (await client.gone())[0] == 1012
     for name, number in ports.items():
         assert not stack.listening(int(number)), name

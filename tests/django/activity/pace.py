@@ -1,10 +1,18 @@
 """How fast things happen: it may be changed, paused and ended from another thread at any time."""
 
+import random
 import threading
 import time
 
 #: Seconds to wait for a pause: longer than Redis is frozen.
 HOLDS = 15.0
+#: Seconds at speed 1 for each event, and how many of them count: a burst at the same time counts as events, too.
+EACH, MOST = (0.35, 0.65), 4
+
+
+def pause(events: int, generator: random.Random) -> float:
+    """The seconds at speed 1 after something that made so many events."""
+    return min(max(events, 1), MOST) * generator.uniform(*EACH)
 
 
 class Pace:

@@ -36,11 +36,13 @@ class RefreshSerializer(TokenRefreshSerializer):
 
 def expire(user) -> None:
     """Ends every connection that a token of this user has opened; the nodes refuse these tokens from now on."""
-    tokens = [row.token for row in IssuedToken.objects.filter(user=user)]
+    rows = list(IssuedToken.objects.filter(user=user))
+    tokens = [row.token for row in rows]
     if ws_token := cache.get(f"{KEY}{user.id}"):
         tokens.append(ws_token)
     for token in tokens:
         disconnect(token=token, **EXPIRED)
     # A former ws-token is valid no more, and not known here; its connections are open.
     disconnect(user=user, **EXPIRED)
-    IssuedToken.objects.filter(user=user).delete()
+    # Not those that were issued meanwhile.
+    IssuedToken.objects.filter(pk__in=[row.pk for row in rows]).delete()

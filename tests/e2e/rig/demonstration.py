@@ -3,11 +3,8 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,32 +30,38 @@ class Demonstration:
     def __init__(self, directory: Path, nodes: int, **env: str):
         self.run = directory / "run"
         self.ports = {name: stack.free_port(nodes if name == "NODE_PORT" else 1) for name in PORTS}
-        self.log = directory / "demo.log"
         places = {name: str(port) for name, port in self.ports.items()}
         places |= {"UP_DIR": str(self.run), "DEMO_APP": str(application(directory / "app"))}
-        self.env = {**os.environ, **places, "PYTHONUNBUFFERED": "1", **env}
-        self.argv = [sys.executable, stack.ROOT / "scripts" / "demo.py", "--nodes", str(nodes)]
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(self.argv, env=self.env, stdout=output, stderr=output)
-        self.web = Http(self.port)
+        argv = [sys.executable, stack.ROOT / "scripts" / "demo.py", "--nodes", str(nodes)]
+        env = {**places, "PYTHONUNBUFFERED": "1", **env}
+        self.part = stack.Part("demo", argv, directory, self._is_ready, env)
+        self.part.start()
+        # Longer than the control process waits for the activity.
+        self.web = Http(self.port, timeout=60)
         self.demo = Demo(self.port)
+        self.demo.web = self.web
 
     @property
     def port(self) -> int:
         return self.ports["HTTP_PORT"]
 
+    @property
+    def log(self) -> Path:
+        return self.part.log
+
+    def _is_ready(self) -> bool:
+        """It has said where it is, and an event was sent."""
+        return "Break it" in self.log.read_text() and bool(self.sent())
+
     def wait(self) -> "Demonstration":
-        """Until it says where it is."""
-        end = time.monotonic() + 60
-        while "Break it" not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < end, self.log.read_text()
-            time.sleep(0.02)
+        self.part.wait(60)
         return self
 
     def sent(self) -> list[dict]:
-        """What Django has sent so far."""
-        return [json.loads(line) for line in (self.run / "sent.jsonl").read_text().splitlines()]
+        """What Django has sent so far; the last line may not be complete yet."""
+        file = self.run / "sent.jsonl"
+        *lines, _ = file.read_text().split("\n") if file.exists() else [""]
+        return [json.loads(line) for line in lines]
 
     async def order(self, name: str, status: int = 200, **body) -> dict:
         reply = await self.post(name, json.dumps(body).encode())
@@ -77,16 +80,15 @@ class Demonstration:
 
     def processes(self) -> set[int]:
         """The ids of its parts."""
-        children = Path(f"/proc/{self.process.pid}/task")
+        children = Path(f"/proc/{self.part.pid}/task")
         return {int(pid) for task in children.iterdir() for pid in (task / "children").read_text().split()}
 
     def stop(self, how: int = signal.SIGINT) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(how)
+        self.part.signal(how)
         try:
-            return self.process.wait(30)
+            return self.part.join(30)
         finally:
-            self.process.kill()
+            self.part.kill()
 
 
 class Stream:
@@ -101,7 +103,8 @@ class Stream:
         reader, self.writer = await asyncio.open_connection(stack.LOOPBACK, self.port)
         resume = f"Last-Event-ID: {self.last}\r\n" if self.last and not self.is_anew else ""
         query = f"?last={self.last}" if self.last and self.is_anew else ""
-        head = f"GET {CONTROL}sent{query} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{resume}\r\n"
+        # Of HTTP 1.0, so that no chunk begins in the middle of a line.
+        head = f"GET {CONTROL}sent{query} HTTP/1.0\r\nHost: 127.0.0.1:{self.port}\r\n{resume}\r\n"
         self.writer.write(head.encode())
         status = await reader.readline()
         assert b" 200 " in status, status
@@ -127,7 +130,6 @@ class Stream:
             elif text.startswith("event: "):
                 event = text[7:]
             elif data is not None:
-                # An empty line, or the size of a chunk.
                 self.entries.append((event, data, id))
                 event, data, id = "message", None, ""
 
@@ -146,4 +148,11 @@ class Stream:
         return [state for place, state in enumerate(seen) if place == 0 or seen[place - 1] != state]
 
     async def until(self, condition: Callable[[], object], what: str, deadline: float = DEADLINE):
-        return await until(condition, what, deadline)
+        def is_met():
+            if self.task.done():
+                # Raises what it could not read.
+                self.task.result()
+                raise AssertionError(f"the stream has ended before {what}")
+            return condition()
+
+        return await until(is_met, what, deadline)

@@ -26,8 +26,8 @@ class Reply:
 class Http:
     """Requests to one port; each on a connection of its own."""
 
-    def __init__(self, port: int):
-        self.port = port
+    def __init__(self, port: int, timeout: float = 20.0):
+        self.port, self.timeout = port, timeout
 
     async def request(self, method: str, path: str, **options) -> Reply:
         """Options: `data` (as JSON), `body` (raw bytes), `form` and `files` (multipart), `token`, `headers`."""
@@ -47,7 +47,7 @@ class Http:
             body, headers["Content-Type"] = _multipart(form, files or {})
         elif data is not None:
             body, headers["Content-Type"] = json.dumps(data).encode(), "application/json"
-        connection = http.client.HTTPConnection(stack.LOOPBACK, self.port, timeout=20)
+        connection = http.client.HTTPConnection(stack.LOOPBACK, self.port, timeout=self.timeout)
         try:
             # A server that refuses a large body may answer and close before it has read all of it.
             with contextlib.suppress(BrokenPipeError):

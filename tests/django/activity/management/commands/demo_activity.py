@@ -9,13 +9,13 @@ from django.db import close_old_connections
 
 from activity.layer import sent
 from activity.orders import Orders
-from activity.pace import Pace
+from activity.pace import Pace, pause
 from activity.scenes import attendance, lecture, parking, visitors, workshop
 
 logger = logging.getLogger("activity")
 SCENES = (visitors, parking, attendance, lecture, workshop)
-#: Seconds at speed 1 for each event, and before the first one.
-PAUSE, FIRST = (0.35, 0.65), 0.2
+#: Seconds at speed 1 before the first event.
+FIRST = 0.2
 
 
 class Command(BaseCommand):
@@ -51,8 +51,8 @@ class Command(BaseCommand):
             try:
                 move(generator)
             except Exception as error:
-                # Redis is away, for instance: the event is on record with its error, and life goes on.
+                # Redis is away, for instance: the event is on record with its error.
                 logger.warning("%s failed: %s", move.__name__, error)
             finally:
                 close_old_connections()
-            seconds = max(1, sent.count - before) * generator.uniform(*PAUSE)
+            seconds = pause(sent.count - before, generator)
