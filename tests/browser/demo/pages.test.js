@@ -207,7 +207,7 @@ describe("the pages of the demonstration", () => {
       for (const kind of ["localStorage", "sessionStorage"]) {
         Object.defineProperty(window, kind, {
           get() {
-            throw new DOMException("The operation is insecure.", "SecurityError");
+            throw new window.DOMException("The operation is insecure.", "SecurityError");
           },
         });
       }
