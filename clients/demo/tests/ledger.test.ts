@@ -31,7 +31,7 @@ test("a group counts from its first event that comes, whichever of both sides is
   expect(ledger.total()).toEqual({ sent: 2, shown: 2, loadedAnew: 0, waiting: 0, lost: 0, failedToPublish: 0 });
 });
 
-test("what does not come within 10 s of being known, and nobody reports, is lost", () => {
+test("what does not come within 10 s of being known, and no client reports, is lost", () => {
   const { ledger, fates } = begun();
   // Redis stood still: it was sent when it was known, not when Django began.
   ledger.sent(event(2, 100), 6_000);
