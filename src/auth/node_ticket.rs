@@ -1,7 +1,8 @@
-//! What one node shows to another: `<expires>.<mac>`, for that node at that address and for a moment.
+//! What one node shows to another: `<expires>.<mac>.<mac>…`, for that node at that address and for a moment.
 //!
-//! In: the id of a node and its address. Out: a ticket for it; or whether a ticket is one for this node. The keys are derived from the secrets
-//! that all nodes share. An operator's token is never passed on: addresses of nodes are in Redis, and who can write there must
+//! In: the id of a node and its address. Out: a ticket for it; or whether a ticket is one for this node. Each secret of
+//! a node gives a key, and each key a MAC, so that one secret in common is enough: during a rotation not all nodes have
+//! the same ones. An operator's token is never passed on: addresses of nodes are in Redis, and who can write there must
 //! not get it. The address is signed, too: a ticket that was sent to another one opens nothing.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,8 +19,8 @@ const CONTEXT: &[u8] = b"channelgate node ticket v1";
 /// How long a ticket opens something; the clocks of the nodes may differ.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// Longer tickets are not read, in bytes.
-const MAX_TICKET: usize = 128;
+/// Longer tickets are not read, in bytes: there is room for the MACs of 23 secrets.
+const MAX_TICKET: usize = 1024;
 
 /// Makes tickets, and recognises those of other nodes.
 pub(super) struct NodeTickets(Vec<Hmac<Sha256>>);
@@ -39,17 +40,22 @@ impl NodeTickets {
     /// A ticket for this node at this address.
     pub fn issue(&self, node: &str, address: &str, now: SystemTime) -> Option<String> {
         let expires = (now + LIFETIME).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
-        let mac = signed(self.0.first()?, &expires, node, address).finalize().into_bytes();
-        Some(format!("{expires}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac)))
+        let mac = |key| BASE64_URL_SAFE_NO_PAD.encode(signed(key, &expires, node, address).finalize().into_bytes());
+        let macs: Vec<String> = self.0.iter().map(mac).collect();
+        (!macs.is_empty()).then(|| format!("{expires}.{}", macs.join(".")))
     }
 
     /// Whether this is a ticket for this node at this address.
     pub fn accepts(&self, ticket: &str, node: &str, address: &str, now: SystemTime) -> bool {
-        let Some((expires, mac)) = ticket.split_once('.').filter(|_| ticket.len() <= MAX_TICKET) else { return false };
-        let Ok(mac) = BASE64_URL_SAFE_NO_PAD.decode(mac) else { return false };
+        let Some((expires, macs)) = ticket.split_once('.').filter(|_| ticket.len() <= MAX_TICKET) else { return false };
+        let Ok(macs) = macs.split('.').map(|mac| BASE64_URL_SAFE_NO_PAD.decode(mac)).collect::<Result<Vec<_>, _>>()
+        else {
+            return false;
+        };
         let end = expires.parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
         // All are compared, so that the time does not say which of them is right.
-        let tried = self.0.iter().map(|key| signed(key, expires, node, address).verify_slice(&mac).is_ok());
+        let expected: Vec<_> = self.0.iter().map(|key| signed(key, expires, node, address)).collect();
+        let tried = expected.iter().flat_map(|own| macs.iter().map(|mac| own.clone().verify_slice(mac).is_ok()));
         tried.fold(false, |any, one| any | one) && end.is_some_and(|end| end > now && end <= now + 2 * LIFETIME)
     }
 }
@@ -89,6 +95,33 @@ mod tests {
         }
         let forever = tickets.issue("one", HERE, now + 3 * LIFETIME).unwrap();
         assert!(!tickets.accepts(&forever, "one", HERE, now), "no node makes one that lasts longer");
+    }
+
+    #[test]
+    fn one_secret_in_common_is_enough_in_both_directions() {
+        let now = SystemTime::now();
+        let all = |backend: Option<&str>, secret_keys: &[&str], api_key: Option<&str>| {
+            let mut config = Config::default();
+            config.backend.secret = backend.map(Secret::new);
+            config.auth.secret_key = secret_keys.first().copied().map(Secret::new);
+            config.auth.secret_key_fallbacks = secret_keys.iter().skip(1).copied().map(Secret::new).collect();
+            config.api.key = api_key.map(Secret::new);
+            NodeTickets::new(&config)
+        };
+        let old = all(None, &["old"], None);
+        let many: Vec<String> = (0..15).map(|number| format!("before{number}")).collect();
+        let many: Vec<&str> = ["new"].into_iter().chain(many.iter().map(String::as_str)).chain(["old"]).collect();
+        for (name, other) in [
+            ("with a secret of the backend", all(Some("backend"), &["old"], None)),
+            ("during a rotation", all(None, &["new", "old"], None)),
+            ("with many secrets", all(Some("backend"), &many, Some("key"))),
+        ] {
+            for (from, to) in [(&old, &other), (&other, &old)] {
+                let ticket = from.issue("one", HERE, now).unwrap();
+                assert!(to.accepts(&ticket, "one", HERE, now), "{name}: {ticket}");
+                assert!(!to.accepts(&ticket, "two", HERE, now), "{name}");
+            }
+        }
     }
 
     #[test]

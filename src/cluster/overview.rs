@@ -10,6 +10,7 @@ use crate::telemetry::history::Sample;
 
 /// One node in figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NodeStats {
     /// Open connections.
     pub connections: u64,
@@ -79,4 +80,18 @@ pub struct SlowClient {
     pub socket: Option<Arc<str>>,
     /// The bytes that wait for it.
     pub waiting: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_field_may_be_missing() {
+        let text = r#"{"stats":{"events":7},"samples":[{"at":5}],"rooms":[{}],"slow":[{}],"consumers":[{}],"more":1}"#;
+        let overview: NodeOverview = serde_json::from_str(text).unwrap();
+        assert_eq!((overview.stats.events, overview.stats.connections), (7, 0));
+        assert_eq!(overview.samples, [Sample { at: 5, ..Sample::default() }]);
+        assert_eq!(serde_json::from_str::<NodeStats>("{}").unwrap(), NodeStats::default());
+    }
 }

@@ -160,7 +160,7 @@ fn worker(
     };
     let shard = Shard::new(&receiver, Arc::clone(&services.registry), services.metrics.clone());
     let connections = Connections::new(&config.socket, &config.server, services.metrics.clone());
-    shard.of_connections(Rc::clone(&connections));
+    shard.set_connections(Rc::clone(&connections));
     actix_rt::spawn(Rc::clone(&shard).run(receiver));
     actix_rt::spawn(Rc::clone(shard.principals()).run());
     actix_rt::spawn(Rc::clone(&connections).run());

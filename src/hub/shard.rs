@@ -87,7 +87,7 @@ pub struct Shard {
 
 impl Shard {
     /// Sets the connections of the worker, about which it is asked.
-    pub fn of_connections(&self, connections: Rc<Connections>) {
+    pub fn set_connections(&self, connections: Rc<Connections>) {
         // A second call changes nothing.
         let _ = self.connections.set(connections);
     }

@@ -13,6 +13,7 @@ use crate::{
     hub::{Dispatcher, Registry},
     socket::SlowConnection,
     telemetry::{Metrics, history},
+    warn_bounded,
 };
 
 /// How long the worker threads have; the cluster's question waits longer.
@@ -52,11 +53,10 @@ pub async fn keep_history(metrics: Metrics) {
 }
 
 impl Overviews {
-    /// The figures of this node in detail, with its last samples.
+    /// The figures of this node in detail, with its last samples. A worker that does not answer in time has no part in
+    /// `rooms` and `slow`; nothing else waits for the workers.
     pub async fn overview(&self, stats: NodeStats, samples: usize) -> Answer {
-        let Some(rooms) = self.largest_rooms().await else {
-            return Answer::Failed("a worker thread did not answer in time".to_owned());
-        };
+        let (rooms, slow) = tokio::join!(self.largest_rooms(), self.slow_clients());
         let (ready, reason) = match self.cluster.upgrade() {
             Some(cluster) => {
                 let (ready, _, reason) = health::state(&self.registry, &self.draining, &cluster);
@@ -77,29 +77,28 @@ impl Overviews {
             reason: reason.map(Arc::from),
             consumers: consumers.collect(),
             rooms,
-            slow: self.slow_clients().await,
+            slow,
             samples: self.metrics.history.latest(samples),
         }))
     }
 
-    /// The largest rooms; `None` if a worker does not answer. Each worker names its own largest, then all of them count
-    /// the members of all that were named.
-    async fn largest_rooms(&self) -> Option<Vec<RoomMembers>> {
+    /// The largest rooms. Each worker names its own largest, then all of them count the members of all that were named.
+    async fn largest_rooms(&self) -> Vec<RoomMembers> {
         let is_room = |name: &GroupName| !name.as_str().starts_with(NAMESPACE);
         let named = self.dispatcher.ask_workers(move |shard| shard.largest_groups(ROOMS, is_room), PATIENCE / 2).await;
         let names: BTreeSet<GroupName> = named.answers.into_iter().flatten().collect();
         let names: Arc<[GroupName]> = names.into_iter().collect();
         let asked = Arc::clone(&names);
         let sizes = self.dispatcher.ask_workers(move |shard| shard.sizes(&asked), PATIENCE / 2).await;
-        if named.silent + sizes.silent > 0 {
-            return None;
+        if sizes.silent > 0 {
+            warn_bounded!("the largest rooms lack the members of {} worker threads: no answer in time", sizes.silent);
         }
         let members = |index: usize| sizes.answers.iter().filter_map(|sizes| sizes.get(index)).sum();
         let rooms = names.iter().enumerate().map(|(index, name)| (members(index), name));
         let mut rooms: Vec<(u64, &GroupName)> = rooms.filter(|(members, _)| *members > 0).collect();
         rooms.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(other.1)));
         rooms.truncate(ROOMS);
-        Some(rooms.into_iter().map(|(members, name)| RoomMembers { room: name.as_str().into(), members }).collect())
+        rooms.into_iter().map(|(members, name)| RoomMembers { room: name.as_str().into(), members }).collect()
     }
 
     /// The clients for which most bytes wait.
@@ -115,5 +114,40 @@ impl Overviews {
             waiting: one.waiting as u64,
         };
         slow.into_iter().map(client).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Config,
+        consumer::{ConsumerSet, Consumers},
+        layer::memory::MemoryLayer,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_worker_hides_nothing_that_needs_no_worker() {
+        let metrics = Metrics::new();
+        let registry = Arc::new(Registry::new(Arc::new(MemoryLayer::new(metrics.clone()))));
+        let set = ConsumerSet::compile(&Config::default()).unwrap_or_else(|errors| panic!("{errors}"));
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&registry), Consumers::new(set), 1, metrics.clone()));
+        let _busy = dispatcher.connect().unwrap();
+        metrics.history.take(SystemTime::now(), metrics.totals());
+        let overviews = Overviews {
+            dispatcher,
+            registry,
+            metrics,
+            name: "one".into(),
+            cluster: Weak::new(),
+            draining: Draining::default(),
+        };
+        let began = tokio::time::Instant::now();
+        let Answer::Overview(overview) = overviews.overview(NodeStats::default(), 12).await else {
+            panic!("no overview");
+        };
+        assert_eq!((&*overview.name, overview.samples.len()), ("one", 1));
+        assert!(overview.rooms.is_empty() && overview.slow.is_empty());
+        assert!(began.elapsed() <= PATIENCE, "{:?}", began.elapsed());
     }
 }

@@ -1,8 +1,8 @@
 //! The last 15 minutes of a node's counters, for the charts of the operators' page.
 //!
 //! In: the totals of the counters every five seconds, with the time. Out: one [`Sample`] for each step, with what was
-//! added in it. Steps end at multiples of five seconds of the wall clock, so that the nodes' samples can be added up. It
-//! never looks at a clock itself, and keeps no zeros: a node has a few KB of it.
+//! added in it. Steps end at multiples of five seconds of the wall clock, so that the nodes' samples can be added up.
+//! It never looks at a clock itself, and keeps no zeros: a node has a few KB of it.
 
 use std::{
     borrow::Cow,
@@ -51,6 +51,7 @@ pub struct Totals {
 
 /// One step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sample {
     /// When the step ended, in seconds of Unix time: a multiple of [`STEP`].
     pub at: u64,
@@ -61,7 +62,7 @@ pub struct Sample {
     /// Open connections at its end.
     pub connections: u64,
     /// What the counters with a label have gained, without zeros.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub labelled: Box<[(Series, Cow<'static, str>, u64)]>,
 }
 
@@ -76,22 +77,24 @@ struct Ring {
 }
 
 impl History {
-    /// Takes a sample at this time. One that comes late counts for the last step that has ended; what happened in a step
-    /// without a sample is in the next one, so that no event is missing from a sum.
+    /// Takes a sample at this time. One that comes late counts for the last step that has ended; what happened in a
+    /// step without a sample is in the next one, so that no event is missing from a sum. Readers take each step once, so
+    /// a sample does not change: if the clock goes slower or is set back a little, the next step has the rest.
     pub fn take(&self, now: SystemTime, totals: Totals) {
         let at = step_of(now);
         let ring = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sample = Sample::since(&ring.last, &totals, at);
-        ring.last = totals;
         // The clock was set back: what is later than now has not happened.
-        ring.samples.retain(|known| known.at <= at);
-        if let Some(same) = ring.samples.pop_back_if(|known| known.at == at) {
-            sample = same.followed_by(sample);
+        if ring.samples.back().is_some_and(|last| last.at > at + STEP) {
+            ring.samples.retain(|known| known.at <= at);
+        }
+        if ring.samples.back().is_some_and(|last| last.at >= at) {
+            return;
         }
         if ring.samples.len() == STEPS {
             ring.samples.pop_front();
         }
-        ring.samples.push_back(sample);
+        ring.samples.push_back(Sample::since(&ring.last, &totals, at));
+        ring.last = totals;
     }
 
     /// The last samples, at most `most`, oldest first.
@@ -113,24 +116,6 @@ impl Sample {
             deliveries: now.deliveries.saturating_sub(before.deliveries),
             connections: now.connections,
             labelled: labelled.collect(),
-        }
-    }
-
-    /// This sample with what came later in the same step.
-    fn followed_by(self, later: Self) -> Self {
-        let mut labelled = self.labelled.into_vec();
-        for (series, label, gained) in later.labelled {
-            match labelled.iter_mut().find(|(known, name, _)| *known == series && *name == label) {
-                Some((.., sum)) => *sum += gained,
-                None => labelled.push((series, label, gained)),
-            }
-        }
-        Self {
-            at: self.at,
-            events: self.events + later.events,
-            deliveries: self.deliveries + later.deliveries,
-            connections: later.connections,
-            labelled: labelled.into(),
         }
     }
 }
@@ -187,22 +172,30 @@ mod tests {
     }
 
     #[test]
-    fn two_samples_of_one_step_are_one() {
+    fn a_sample_that_was_taken_does_not_change_and_the_next_one_has_the_rest() {
         let history = History::default();
-        history.take(at(1_000_000), totals(1, 1, 1));
-        history.take(at(1_004_000), totals(5, 3, 2));
-        assert_eq!(events(&history), [(1000, 5)]);
-        let sample = history.latest(1).remove(0);
-        assert_eq!((sample.connections, &*sample.labelled), (3, &[(Series::Drops, "slow_client".into(), 2)][..]));
+        for (time, total) in [(1_000_000, 1), (1_005_005, 3), (1_009_990, 7)] {
+            history.take(at(time), totals(total, total, total));
+        }
+        assert_eq!(events(&history), [(1000, 1), (1005, 2)]);
+        // The clock is set back by 3 s, over the end of a step.
+        for (time, total) in [(1_010_005, 10), (1_008_000, 15), (1_010_005, 21), (1_015_005, 28)] {
+            history.take(at(time), totals(total, total, total));
+        }
+        assert_eq!(events(&history), [(1000, 1), (1005, 2), (1010, 7), (1015, 18)]);
+        let last = history.latest(1).remove(0);
+        assert_eq!((last.connections, &*last.labelled), (28, &[(Series::Drops, "slow_client".into(), 18)][..]));
     }
 
     #[test]
-    fn a_clock_that_is_set_back_takes_the_future_away() {
+    fn a_clock_that_is_set_back_by_more_than_a_step_takes_the_future_away() {
         let history = History::default();
-        for (time, total) in [(1_000_000, 1), (1_005_000, 2), (1_010_000, 3), (1_006_000, 7)] {
+        for (time, total) in [(1_000_000, 1), (1_005_000, 2), (1_010_000, 3), (1_015_000, 4), (1_006_000, 7)] {
             history.take(at(time), totals(total, 0, 0));
         }
-        assert_eq!(events(&history), [(1000, 1), (1005, 5)]);
+        assert_eq!(events(&history), [(1000, 1), (1005, 1)]);
+        history.take(at(1_010_000), totals(9, 0, 0));
+        assert_eq!(events(&history), [(1000, 1), (1005, 1), (1010, 5)]);
     }
 
     #[test]

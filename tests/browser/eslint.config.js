@@ -61,7 +61,7 @@ export const rules = {
 const readonly = (names) => Object.fromEntries(names.split(" ").map((name) => [name, "readonly"]));
 
 const both = readonly(
-  "console setTimeout clearTimeout setInterval clearInterval fetch URL WebSocket performance Blob Event EventTarget CustomEvent",
+  "console setTimeout clearTimeout setInterval clearInterval fetch URL WebSocket performance Blob Event EventTarget CustomEvent AbortSignal TextEncoder",
 );
 const browser = readonly(
   "document window location navigator requestAnimationFrame getSelection getComputedStyle innerWidth Option NodeFilter OffscreenCanvas addEventListener scrollTo history sessionStorage URLSearchParams CSS ResizeObserver",
@@ -90,7 +90,7 @@ export default [
   {
     // Functions handed to page.evaluate run in the browser, so its names are known here too.
     files: ["tests/browser/**/*.js"],
-    languageOptions: { sourceType: "module", globals: { ...both, ...browser, ...readonly("process Buffer AbortSignal localStorage FormData PerformanceObserver") } },
+    languageOptions: { sourceType: "module", globals: { ...both, ...browser, ...readonly("process Buffer localStorage FormData PerformanceObserver") } },
     rules,
   },
 ];

@@ -1,6 +1,6 @@
 // The five systems: one connection each, open on every page.
 
-import type { TokenContext } from "@channelgate/client";
+import { Unauthorized, type TokenContext } from "@channelgate/client";
 import type { AnyClient } from "@channelgate/react";
 import { useClient } from "@channelgate/react";
 import { WebSocketProvider as AttendanceProvider } from "@channelgate/react/dashboard";
@@ -8,10 +8,10 @@ import { configure as configureFeed, feedClient } from "@channelgate/react/feed"
 import { configure as configureParking, parkingClient } from "@channelgate/react/parking";
 import { WebSocketProvider as WorkshopProvider } from "@channelgate/react/repair-shop";
 import { configure as configureTracker, trackerClient } from "@channelgate/react/tracker";
-import { createContext, useContext, useEffect, useLayoutEffect, useMemo, useSyncExternalStore, type JSX, type ReactNode } from "react";
+import { createContext, useContext, useEffect, useLayoutEffect, useMemo, useState, useSyncExternalStore, type JSX, type ReactNode } from "react";
 
 import { ParkingTopics } from "./parking-topics";
-import { fetchAs, tokenOf, useSession, type Person } from "./session";
+import { fetchAs, tokenOf, userIdOf, useSession, type Person } from "./session";
 
 export type SystemId = "visitors" | "parking" | "manager" | "class" | "workshop";
 
@@ -97,6 +97,26 @@ const wsTokenOf = (person: Person): (({ signal, why }: Pick<TokenContext, "signa
   };
 };
 
+/**
+ * The person for the workshop's provider, which cannot read it from a function for a token: the id that Django's events
+ * have. Until it is known it is that of the person before.
+ */
+function useUser(person: Person): number | string | undefined {
+  const [user, setUser] = useState<number | string>();
+  useEffect(() => {
+    let isWanted = true;
+    const become = (next: number | string): void => {
+      if (isWanted) setUser(next);
+    };
+    // A person who may not log in has no connection of somebody else, either.
+    userIdOf(person).then(become, (error) => error instanceof Unauthorized && become(person.username));
+    return () => {
+      isWanted = false;
+    };
+  }, [person]);
+  return user;
+}
+
 export function Systems({ children }: { children: ReactNode }): JSX.Element {
   const { person } = useSession();
   const token = useMemo(() => tokenOf(person), [person]);
@@ -106,10 +126,10 @@ export function Systems({ children }: { children: ReactNode }): JSX.Element {
     const release = [feedClient(), parkingClient(), trackerClient()].map((client) => client.acquire());
     return () => release.forEach((one) => one());
   }, [person]);
-  // `user`: with a function for a token the provider does not see that it is another person's.
+  const user = useUser(person);
   return (
     <AttendanceProvider transport="websocket" token="">
-      <WorkshopProvider user={person.username} token={token}>
+      <WorkshopProvider {...(user !== undefined && { user })} token={token}>
         <Collected>{children}</Collected>
         {/* After the pages: the stream must see that it subscribes. */}
         <ParkingTopics />

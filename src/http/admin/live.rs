@@ -23,7 +23,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::{sleep, timeout};
 
 use self::{feed::Feed, sent::Sent, wire::Opened};
-use super::{Admin, access::Problem};
+use super::{Admin, access::Problem, stats::FEW};
 use crate::{
     http::{
         health::Draining,
@@ -244,12 +244,12 @@ impl Stream {
 
     async fn asked(&mut self) -> Result<Json, Problem> {
         if self.sent.goes_on(history::step_of(SystemTime::now())) {
-            let overview = self.admin.recent_overview().await?;
+            let overview = self.admin.recent_overview(FEW).await?;
             if let Some(data) = self.sent.news(&overview) {
                 return Ok(json!({ "type": "sample", "data": data, "silent": overview.silent }));
             }
         }
-        let overview = self.admin.overview(STEPS).await?;
+        let overview = self.admin.recent_overview(STEPS).await?;
         Ok(json!({ "type": "stats", "data": self.sent.all(&overview), "silent": overview.silent }))
     }
 

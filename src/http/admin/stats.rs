@@ -3,17 +3,16 @@
 use std::{
     collections::BTreeSet,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    Admin, NO_ANSWER, PATIENCE, RETRY_AFTER, Shared,
+    Admin, NO_ANSWER, NodesAnswered, PATIENCE, RETRY_AFTER,
     access::Problem,
-    overview::{NodeSaid, Overview, Said},
+    overview::{Overview, Reply},
     success,
 };
 use crate::{
@@ -28,23 +27,27 @@ const PER_MINUTE: usize = (60 / STEP) as usize;
 /// The samples that a live stream asks for at each step: it may have missed some.
 pub(super) const FEW: usize = 2 * PER_MINUTE;
 
-/// For how long the streams of this node share an answer; they ask at the same moment.
+/// For how long the streams of this node share an answer; they ask at the same moment, also after a reconnect.
 const RECENT: Duration = Duration::from_secs(2);
 
-/// The last answer for live streams, or why there was none.
-pub(super) type Recent = Mutex<Option<(Instant, Result<Arc<Overview>, String>)>>;
+/// The last answer for live streams with its number of samples, or why there was none.
+pub(super) type Recent = Mutex<Option<(Instant, usize, Result<Arc<Overview>, String>)>>;
 
 /// `GET stats`
 pub(super) async fn stats(request: HttpRequest, admin: web::Data<Admin>) -> Result<HttpResponse, Problem> {
     admin.0.access.check(&request).await?;
-    match minutes(request.query_string())? {
-        None => figures(&admin).await,
-        Some(minutes) => {
-            let overview = admin.overview(minutes * PER_MINUTE).await?;
-            let data = overview.of_last(minutes * PER_MINUTE);
-            Ok(success("Statistics of the cluster", &data, &overview.silent))
+    let (data, silent) = match minutes(request.query_string())? {
+        None => {
+            let overview = admin.figures().await?;
+            (overview.figures(), overview.silent)
         }
-    }
+        Some(minutes) => {
+            let steps = minutes * PER_MINUTE;
+            let overview = admin.overview(steps).await?;
+            (overview.of_last(steps), overview.silent)
+        }
+    };
+    Ok(success("Statistics of the cluster", &data, &silent))
 }
 
 /// How much history is wanted, if any.
@@ -62,51 +65,31 @@ fn minutes(query: &str) -> Result<Option<usize>, Problem> {
     }
 }
 
-/// The figures without history.
-async fn figures(admin: &Admin) -> Result<HttpResponse, Problem> {
-    let asked = admin.ask(Query::Stats).await?;
-    let known = admin.0.cluster.nodes().await?;
-    let (mut connections, mut events, mut rooms, mut nodes) = (0, 0, BTreeSet::new(), Vec::new());
-    for (node, answer) in &asked.answers {
-        let Answer::Stats(stats) = answer else { continue };
-        connections += stats.connections;
-        events += stats.events;
-        rooms.extend(stats.rooms.iter().cloned());
-        let facts = known.get(node);
-        nodes.push(json!({
-            "node": node,
-            "address": facts.map(|facts| &facts.address),
-            "started": facts.map(|facts| facts.started),
-            "connections": stats.connections,
-            "users": stats.users,
-            "rooms": stats.rooms.len(),
-            "events": stats.events,
-        }));
+/// A node with its figures, if that is its answer.
+fn figures_of((id, answer): (NodeId, Answer)) -> Option<(NodeId, Reply)> {
+    match answer {
+        Answer::Stats(stats) => Some((id, Reply::Figures(stats))),
+        _ => None,
     }
-    let data = json!({
-        "nodes": nodes.len() + asked.silent.len(),
-        "connections": connections,
-        "users": admin.users().await,
-        "rooms": rooms.len(),
-        "events": events,
-        "perNode": nodes,
-    });
-    Ok(asked.respond("Statistics of the cluster", &data))
 }
 
 impl Admin {
-    /// What all nodes say, with this many samples of each.
-    pub(super) async fn overview(&self, samples: usize) -> Result<Overview, Problem> {
-        let Shared { cluster, .. } = &*self.0;
+    /// The figures of all nodes, without history.
+    async fn figures(&self) -> Result<Overview, Problem> {
+        let NodesAnswered { answers, silent } = self.ask(Query::Stats).await?;
+        self.put_together(answers.into_iter().filter_map(figures_of).collect(), silent).await
+    }
+
+    /// The answers of all nodes in detail, with this many samples of each.
+    async fn overview(&self, samples: usize) -> Result<Overview, Problem> {
+        let cluster = &self.0.cluster;
         let asked = cluster.ask(Query::Overview(samples), PATIENCE).await?;
-        let known = cluster.nodes().await?;
-        let (mut nodes, mut silent, mut refused) = (Vec::new(), asked.silent, BTreeSet::new());
-        let mut add = |id: NodeId, said| nodes.push(NodeSaid { facts: known.get(&id).cloned(), id, said });
+        let (mut replies, mut silent, mut refused) = (Vec::new(), asked.silent, BTreeSet::new());
         for (id, answer) in asked.by_node {
             match answer {
-                Answer::Overview(overview) => add(id, Said::All(overview)),
+                Answer::Overview(overview) => replies.push((id, Reply::All(overview))),
                 Answer::Failed(reason) => {
-                    warn_bounded!("node {id} cannot say how it is: {reason}");
+                    warn_bounded!("node {id} did not answer with its overview: {reason}");
                     refused.insert(id);
                 }
                 _ => silent.push(id),
@@ -115,30 +98,32 @@ impl Admin {
         if !refused.is_empty() {
             // During a roll-out a node of the release before does not know the question.
             silent.extend(refused.iter().cloned());
-            for (id, answer) in cluster.ask_nodes(refused, Query::Stats, PATIENCE).await?.by_node {
-                if let Answer::Stats(stats) = answer {
-                    add(id, Said::Figures(stats));
-                }
-            }
+            let asked = cluster.ask_nodes(refused, Query::Stats, PATIENCE).await?;
+            replies.extend(asked.by_node.into_iter().filter_map(figures_of));
         }
-        if nodes.is_empty() {
-            return Err(Problem::Unavailable(NO_ANSWER.to_owned(), RETRY_AFTER));
-        }
-        nodes.sort_by(|one, other| one.id.cmp(&other.id));
-        silent.sort();
-        Ok(Overview { nodes, silent, users: self.users().await, now: history::step_of(SystemTime::now()) })
+        self.put_together(replies, silent).await
     }
 
-    /// The same with the few samples that a live stream lacks; all streams of this node share an answer.
-    pub(super) async fn recent_overview(&self) -> Result<Arc<Overview>, Problem> {
+    async fn put_together(&self, replies: Vec<(NodeId, Reply)>, silent: Vec<NodeId>) -> Result<Overview, Problem> {
+        if replies.is_empty() {
+            return Err(Problem::Unavailable(NO_ANSWER.to_owned(), RETRY_AFTER));
+        }
+        let known = self.0.cluster.nodes().await?;
+        let now = history::step_of(SystemTime::now());
+        Ok(Overview::new(replies, silent, &known, self.users().await, now))
+    }
+
+    /// An answer for a live stream, at least with this many samples; all streams of this node share it.
+    pub(super) async fn recent_overview(&self, samples: usize) -> Result<Arc<Overview>, Problem> {
         let mut recent = self.0.recent.lock().await;
-        let known = recent.take().filter(|(at, _)| at.elapsed() < RECENT);
-        let (_, answer) = match known {
+        // A failure counts as well: while Redis hangs, the streams would otherwise wait for one another.
+        let serves = |known: usize, answer: &Result<_, _>| known >= samples || answer.is_err();
+        let known = recent.take().filter(|(at, known, answer)| at.elapsed() < RECENT && serves(*known, answer));
+        let (.., answer) = match known {
             Some(known) => recent.insert(known),
             None => {
-                // A failure counts as well: while Redis hangs, the streams would otherwise wait for one another.
-                let asked = self.overview(FEW).await.map(Arc::new).map_err(|problem| problem.to_string());
-                recent.insert((Instant::now(), asked))
+                let asked = self.overview(samples).await.map(Arc::new).map_err(|problem| problem.to_string());
+                recent.insert((Instant::now(), samples, asked))
             }
         };
         answer.clone().map_err(|reason| Problem::Unavailable(reason, RETRY_AFTER))

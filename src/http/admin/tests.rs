@@ -108,8 +108,7 @@ impl Desk {
         Self { responder: Arc::new(Answering { instead: Some(instead), ..Answering::default() }), ..Self::new() }
     }
 
-    async fn call(&self, request: test::TestRequest) -> (u16, HeaderMap, Json) {
-        let metrics = Metrics::new();
+    async fn admin(&self, metrics: &Metrics) -> Admin {
         let authenticator = Arc::new(Authenticator::new(&self.config, Arc::new(MemoryCache::new())).unwrap());
         let cluster = Arc::new(Cluster::new(&self.config, metrics.clone()).unwrap());
         let responder: Arc<dyn Responder> = self.responder.clone();
@@ -123,7 +122,12 @@ impl Desk {
             let member = PresenceMember { scope: "shop".into(), id: id.into() };
             assert!(presence.enter(&member, &Value::Null).await.is_some());
         }
-        let admin = Admin::new(&self.config, authenticator, cluster, Arc::new(presence));
+        Admin::new(&self.config, authenticator, cluster, Arc::new(presence))
+    }
+
+    async fn call(&self, request: test::TestRequest) -> (u16, HeaderMap, Json) {
+        let metrics = Metrics::new();
+        let admin = self.admin(&metrics).await;
         let layer = MemoryLayer::new(metrics.clone());
         let app = App::new()
             .app_data(web::Data::new(Registry::new(Arc::new(layer))))
@@ -226,6 +230,20 @@ async fn a_node_that_does_not_know_the_question_is_named_in_silent_and_a_cluster
     assert_eq!((status, &body["message"]), (503, &json!("No node answered in time")));
     let asked = desk.responder.asked.lock().unwrap().clone();
     assert_eq!(asked, [Query::Overview(180), Query::Stats], "the figures that every release knows are asked for, too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_ask_at_the_same_moment_share_an_answer() {
+    let desk = Desk::new();
+    let admin = desk.admin(&Metrics::new()).await;
+    for samples in [24, 180, 24, 180] {
+        assert!(admin.recent_overview(samples).await.is_ok());
+    }
+    let asked = || desk.responder.asked.lock().unwrap().clone();
+    assert_eq!(asked(), [Query::Overview(24), Query::Overview(180)], "many samples serve who wants few of them");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert!(admin.recent_overview(24).await.is_ok());
+    assert_eq!(asked()[2..], [Query::Overview(24)]);
 }
 
 #[actix_web::test]

@@ -4,7 +4,7 @@ import { Card } from "./card.js";
 import { FrameLog } from "./frames.js";
 import { PublishPanel } from "./publish.js";
 import { formatBytes, formatMillis, median, plural } from "./text.js";
-import { Views } from "./views.js";
+import { OPERATOR, Views } from "./views.js";
 
 /** How many colours tell consumers apart. */
 const HUES = 6;
@@ -42,9 +42,13 @@ async function start() {
   const authorization = () => panel.authorization;
   node.consumers.forEach((consumer, index) => addCard(consumer, { node, authorization, hue: index % HUES }));
   panel.start(cards, node.publish);
-  const views = new Views({ hasPrinted: node.printed, key: () => panel.key });
+  const forget = () => {
+    sessionStorage.removeItem(KEY);
+    panel.key = "";
+  };
+  const views = new Views(node.printed ? { key: () => panel.key, forget } : undefined);
   const arrive = () => {
-    takeKey();
+    takeKey(node.printed);
     views.show();
   };
   arrive();
@@ -54,12 +58,16 @@ async function start() {
   showCounters();
 }
 
-/** The key in the address that the node printed, `/#key=…` or `#operate&key=…`: kept for this tab alone, and out of its history. */
-function takeKey() {
+/**
+ * The key in the address that the node printed, `/#key=…` or `#operate&key=…`: kept for this tab alone, and out of its history.
+ * It wins over what an operator signed in with before: the node may have been restarted, and have made another key.
+ */
+function takeKey(hasPrinted) {
   const asked = new URLSearchParams(location.hash.slice(1));
   const found = asked.get("key");
   if (found) {
     sessionStorage.setItem(KEY, found);
+    if (hasPrinted) sessionStorage.removeItem(OPERATOR);
     history.replaceState(null, "", location.pathname + location.search + (asked.has("operate") ? "#operate" : ""));
   }
   panel.key = found ?? sessionStorage.getItem(KEY) ?? panel.key;

@@ -1,14 +1,13 @@
-// The pure parts of the operator's view: merging samples, scales, how numbers read. They run here as they are served.
+// The parts of the operator's view that need no page: merging samples, scales, how numbers read, the admin API, the live
+// stream. They run here as they are served.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { describe, it } from "node:test";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, describe, it, mock } from "node:test";
 
-const load = async (name) => {
-  const source = await readFile(new URL(`../../../src/http/page/operate/${name}.js`, import.meta.url), "utf8");
-  return import(`data:text/javascript,${encodeURIComponent(source)}`);
-};
-const [model, scale, format] = await Promise.all(["model", "scale", "format"].map(load));
+const load = (name) => import(new URL(`../../../src/http/page/operate/${name}.js`, import.meta.url));
+const [model, scale, format, { Api }, { LiveStream }] = await Promise.all(["model", "scale", "format", "api", "stream"].map(load));
 const { STEPS } = model;
 
 /** A history of some steps that ends at `end`; what is not given is 0. */
@@ -77,6 +76,14 @@ describe("merging samples", () => {
     assert.equal(model.after(next, { type: "tail", record: {} }), next);
   });
 
+  it("takes ids and names for what they are, also those of properties that every object has", () => {
+    const ids = ["constructor", "__proto__", "toString"];
+    const first = model.after(undefined, { type: "stats", silent: ids, data: { nodes: 3, perNode: [], history: history(1000, [1]) } });
+    assert.deepEqual(ids.map((id) => first.names[id]), [undefined, undefined, undefined]);
+    const next = model.after(first, { type: "sample", silent: [], data: { perNode: ids.map((node) => ({ node, name: `the ${node}` })) } });
+    assert.deepEqual(ids.map((id) => next.names[id]), ids.map((id) => `the ${id}`));
+  });
+
   it("has no history before the first sample", () => {
     const state = model.after(undefined, { type: "stats", silent: [], data: { nodes: 1, perNode: [], history: history(0, []) } });
     assert.equal(state.history, undefined);
@@ -121,6 +128,11 @@ describe("what is made of samples", () => {
     assert.deepEqual(found, [{ index: 1, reasons: { capacity: 1, reconnected: 2 } }, { index: 2, reasons: { reconnected: 1 } }]);
   });
 
+  it("knows since when something is known", () => {
+    assert.equal(model.begin(model.joined(undefined, history(1000, [null, 1, null, 2]))), 1000 - 3 * 5);
+    assert.equal(model.begin(model.joined(undefined, history(1000, [null]))), undefined);
+  });
+
   it("makes a row per minute that has a sample, newest first", () => {
     const values = Array.from({ length: STEPS }, (_, index) => (index < STEPS - 13 ? null : 2));
     const rows = model.minutes({ step: 5, end: 6000 }, [{ values }], model.mean);
@@ -132,7 +144,6 @@ describe("what is made of samples", () => {
 describe("scales", () => {
   it("ends an axis at a round number that holds every value", () => {
     assert.deepEqual([0, 0.3, 1, 1.2, 7, 99, 100, 1106].map((value) => scale.niceTop(value)), [1, 1, 1, 1.5, 8, 100, 100, 1500]);
-    assert.equal(scale.niceTop(0.03, 0.01), 0.03);
   });
 
   it("breaks a line where a value is missing, and shows a lone value", () => {
@@ -164,5 +175,98 @@ describe("how figures read", () => {
     assert.deepEqual([40, 720, 7_260, 7_200, 266_400, 259_200].map((age) => format.since(0, age)), ["40 s", "12 min", "2 h 1 min", "2 h", "3 d 2 h", "3 d"]);
     assert.deepEqual([[], ["a"], ["a", "b", "c"]].map(format.listed), ["", "a", "a, b and c"]);
     assert.match(format.clock(0), /^\d\d:\d\d:00$/);
+  });
+});
+
+describe("the admin API", () => {
+  const servers = [];
+  after(() => servers.forEach((server) => server.closeAllConnections() ?? server.close()));
+
+  /** Serves `answer`, at which the paths of the page then end. */
+  async function served(answer) {
+    const server = createServer(answer).listen(0, "127.0.0.1");
+    servers.push(server);
+    await once(server, "listening");
+    const { fetch } = globalThis;
+    mock.method(globalThis, "fetch", (path, options) => fetch(`http://127.0.0.1:${server.address().port}${path}`, options));
+  }
+
+  it("gives a node up that does not answer, or not to the end, and says so", async () => {
+    for (const answer of [() => {}, (_, response) => void response.writeHead(200).write("{")]) {
+      await served(answer);
+      const { ok, message } = await new Api(50).get("user/7/rooms");
+      assert.deepEqual([ok, message], [false, "The node did not answer within 0.05 s"]);
+      mock.restoreAll();
+    }
+  });
+});
+
+describe("the live stream", () => {
+  /** What the stream needs of a browser: a socket that does what the test says. */
+  class Socket {
+    static last;
+    sent = [];
+
+    constructor(url) {
+      this.url = url;
+      Socket.last = this;
+    }
+
+    send(text) {
+      this.sent.push(JSON.parse(text));
+    }
+
+    close(code) {
+      this.closed = code ?? 1005;
+    }
+  }
+
+  /** A stream that is live, under timers that the test moves. */
+  function live() {
+    globalThis.location = { protocol: "http:", host: "node" };
+    globalThis.WebSocket = Socket;
+    mock.timers.enable({ apis: ["setTimeout"] });
+    const stream = new LiveStream();
+    stream.refused = [];
+    stream.addEventListener("refused", ({ detail }) => stream.refused.push(detail));
+    stream.start("a token");
+    Socket.last.onopen();
+    Socket.last.onmessage({ data: '{"type": "stats"}' });
+    return stream;
+  }
+
+  const { WebSocket } = globalThis;
+  after(() => {
+    globalThis.WebSocket = WebSocket;
+    delete globalThis.location;
+  });
+
+  it("takes a connection on which nothing comes for 25 s for dead, and connects anew", () => {
+    const stream = live();
+    const first = Socket.last;
+    mock.timers.tick(24_999);
+    assert.equal(stream.state, "live");
+    first.onmessage({ data: '{"type": "sample"}' });
+    mock.timers.tick(24_999);
+    assert.equal(stream.state, "live");
+    mock.timers.tick(1);
+    assert.deepEqual([stream.state, stream.ending, first.closed], ["waiting", "nothing came for 25 s", 1005]);
+    stream.watch({ drops: true });
+    mock.timers.tick(15_000);
+    Socket.last.onopen();
+    Socket.last.onmessage({ data: '{"type": "stats"}' });
+    assert.deepEqual(Socket.last.sent, [{ authorization: "a token" }, { tail: { drops: true } }]);
+    mock.timers.reset();
+  });
+
+  it("comes again after 1013, and not after a refusal", () => {
+    const stream = live();
+    Socket.last.onclose({ code: 1013, reason: "16 streams" });
+    assert.deepEqual([stream.state, stream.ending], ["waiting", "closed 1013, 16 streams"]);
+    stream.hurry();
+    Socket.last.onopen();
+    Socket.last.onclose({ code: 4401, reason: "" });
+    assert.deepEqual([stream.state, stream.refused], ["closed", ["not authenticated"]]);
+    mock.timers.reset();
   });
 });

@@ -9,7 +9,9 @@ import { until } from "./until.js";
 export class Operator extends Live {
   /** Opens the view of a node; `key` is put into the address, as the node prints it. */
   static async open(browser, gate, { key, ...options } = {}) {
-    return super.open(browser, `${gate.url}page/#operate${key ? `&key=${key}` : ""}`, options);
+    const operator = await super.open(browser, `${gate.url}page/#operate${key ? `&key=${key}` : ""}`, options);
+    operator.page.setDefaultTimeout(60_000);
+    return operator;
   }
 
   async ready() {
@@ -38,6 +40,24 @@ export class Operator extends Live {
     }, ms);
   }
 
+  /** Presses a button until its answer says this: a node that stands still for 2 s is left out of one, and the text stays. */
+  answers(id, press, pattern) {
+    return until(`${id} answers ${pattern}`, async () => {
+      await press();
+      const text = await this.says(id, /^(?!Asking)/);
+      return pattern.test(text) && text;
+    });
+  }
+
+  /** Looks a user up until the answer says this. */
+  find(user, pattern) {
+    const press = async () => {
+      await this.test("op-user").fill(user);
+      await this.test("op-user-find").click();
+    };
+    return this.answers("op-user-status", press, pattern);
+  }
+
   /** A row of a table, by what it is about. */
   row(table, key) {
     return this.page.locator(`[data-testid="${table}"] tbody tr[data-key="${key}"]`);
@@ -50,9 +70,15 @@ export class Operator extends Live {
     }, ms);
   }
 
+  /** The records of the tail that are shown: `[{ kind, group, text }]`. */
+  records() {
+    return this.page.locator("[data-testid=op-record]:visible").evaluateAll((rows) =>
+      rows.map((row) => ({ kind: row.dataset.kind, group: row.querySelector(".group").textContent, text: row.textContent })));
+  }
+
   /** Waits for a record of the tail that says this. */
-  record(pattern, ms) {
-    return until(`a record ${pattern}`, async () => (await this.test("op-record").allTextContents()).find((text) => pattern.test(text)), ms);
+  record(pattern) {
+    return until(`a record ${pattern}`, async () => (await this.records()).find(({ text }) => pattern.test(text))?.text);
   }
 }
 

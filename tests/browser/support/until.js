@@ -1,8 +1,8 @@
 // Waiting for a condition with a deadline, never for luck. The deadline only ends a test that hangs: a busy machine may stop a
-// process for ten seconds.
+// process for ten seconds, and a figure of the operators' page may take 18 s.
 
 /** Resolves with the first truthy answer of `condition`; after `ms` it fails and says what was awaited. */
-export async function until(what, condition, ms = 20_000) {
+export async function until(what, condition, ms = 60_000) {
   const deadline = performance.now() + ms;
   let last;
   while (performance.now() < deadline) {

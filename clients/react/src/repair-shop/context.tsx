@@ -23,7 +23,7 @@ export interface WebSocketProviderProps {
   /** Default: what localStorage has under `storageKey`. */
   token?: Token;
   storageKey?: string;
-  /** Who is logged in, where `token` is a function. Otherwise the token says it. */
+  /** The id of who is logged in, as in Django's events, where `token` is a function. Otherwise the token says it. */
   user?: string | number | null;
   labels?: object;
 }

@@ -72,30 +72,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        cluster::NodeOverview,
-        http::admin::overview::{NodeSaid, Said},
-        telemetry::history::Sample,
-    };
+    use crate::{cluster::NodeOverview, http::admin::overview::Reply, telemetry::history::Sample};
 
     /// Each node with the ends of its samples, one event in each; a node without any is silent.
     fn overview(now: u64, nodes: &[(&str, &[u64])]) -> Overview {
         let sample = |at: &u64| Sample { at: *at, events: 1, ..Sample::default() };
-        let said = |(id, samples): &(&str, &[u64])| NodeSaid {
-            id: (*id).into(),
-            facts: None,
-            said: Said::All(Box::new(NodeOverview {
-                samples: samples.iter().map(sample).collect(),
-                ..NodeOverview::default()
-            })),
+        let reply = |(id, samples): &(&str, &[u64])| {
+            let samples = samples.iter().map(sample).collect();
+            ((*id).into(), Reply::All(Box::new(NodeOverview { samples, ..NodeOverview::default() })))
         };
         let is_silent = |(_, samples): &&(&str, &[u64])| samples.is_empty();
-        Overview {
-            nodes: nodes.iter().filter(|node| !is_silent(node)).map(said).collect(),
-            silent: nodes.iter().filter(is_silent).map(|(id, _)| (*id).into()).collect(),
-            users: 0,
-            now,
-        }
+        let replies = nodes.iter().filter(|node| !is_silent(node)).map(reply).collect();
+        let silent = nodes.iter().filter(is_silent).map(|(id, _)| (*id).into()).collect();
+        Overview::new(replies, silent, &BTreeMap::new(), 0, now)
     }
 
     fn events(data: Option<Json>) -> Json {

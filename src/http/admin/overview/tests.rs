@@ -1,20 +1,26 @@
+use std::sync::Arc;
+
 use super::*;
-use crate::cluster::{ConsumerConnections, RoomMembers, SlowClient};
+use crate::cluster::{ConsumerConnections, RoomMembers};
 
 fn sample(at: u64, events: u64, connections: u64) -> Sample {
     Sample { at, events, deliveries: 2 * events, connections, labelled: Box::default() }
 }
 
-fn node(id: &str, overview: NodeOverview) -> NodeSaid {
-    NodeSaid { id: id.into(), facts: None, said: Said::All(Box::new(overview)) }
+fn node(id: &str, overview: NodeOverview) -> (NodeId, Reply) {
+    (id.into(), Reply::All(Box::new(overview)))
 }
 
 fn with(samples: &[Sample]) -> NodeOverview {
     NodeOverview { name: "a name".into(), samples: samples.to_vec(), ..NodeOverview::default() }
 }
 
-fn all(nodes: Vec<NodeSaid>) -> Overview {
-    Overview { nodes, silent: Vec::new(), users: 3, now: 200 }
+fn all(replies: Vec<(NodeId, Reply)>) -> Overview {
+    of(replies, &[])
+}
+
+fn of(replies: Vec<(NodeId, Reply)>, silent: &[&str]) -> Overview {
+    Overview::new(replies, silent.iter().map(|id| (*id).into()).collect(), &BTreeMap::new(), 3, 200)
 }
 
 #[test]
@@ -31,6 +37,37 @@ fn the_samples_of_the_nodes_are_added_step_by_step() {
     let second =
         json!({ "node": "b", "name": "a name", "events": [null, null, 10, 20], "connections": [null, null, 1, 2] });
     assert_eq!(history["perNode"][1], second);
+}
+
+#[test]
+fn a_node_that_stood_still_for_a_step_still_had_its_connections() {
+    let overview = all(vec![
+        node(
+            "a",
+            with(&[sample(95, 1, 5), sample(100, 1, 5), sample(105, 1, 5), sample(110, 1, 6), sample(115, 1, 6)]),
+        ),
+        node("b", with(&[sample(100, 1, 2), sample(110, 2, 3)])),
+    ]);
+    let history = &overview.history(90, 115);
+    assert_eq!(history["connections"], json!([5, 7, 7, 9, 6]));
+    assert_eq!(history["perNode"][1]["connections"], json!([null, 2, 2, 3, null]));
+    assert_eq!(history["perNode"][1]["events"], json!([null, 1, null, 2, null]));
+    // The step before the first one that is new is known as well.
+    assert_eq!(overview.since(100, 110)["history"]["connections"], json!([7, 9]));
+}
+
+#[test]
+fn a_false_node_has_a_limited_number_of_labels() {
+    let count = 100_000;
+    let label = |number: usize| (Series::Drops, format!("x{number}").into(), 1);
+    let labelled: Box<[_]> = (0..count).map(label).collect();
+    let real = Sample { labelled: Box::new([(Series::Drops, "shed".into(), 7)]), ..sample(200, 0, 0) };
+    let many = Sample { labelled: labelled.clone(), ..sample(195, 0, 0) };
+    let again = Sample { labelled, ..sample(200, 0, 0) };
+    let history = &all(vec![node("false", with(&[many, again])), node("real", with(&[real]))]).of_last(2)["history"];
+    let drops = history["drops"].as_object().unwrap();
+    assert_eq!(drops.len(), LABELS + 1);
+    assert_eq!((&drops["shed"], &drops["x0"]), (&json!([0, 7]), &json!([1, 1])));
 }
 
 #[test]
@@ -68,8 +105,11 @@ fn numbers_of_another_process_are_added_whatever_they_are() {
             ..Sample { at: 200, events: u64::MAX, deliveries: u64::MAX, connections: u64::MAX, ..Sample::default() }
         }])
     };
-    let data = all(vec![node("a", most()), node("b", most())]).of_last(1);
+    let overview = all(vec![node("a", most()), node("b", most())]);
+    let data = overview.of_last(1);
     assert_eq!((&data["connections"], &data["history"]["events"]), (&json!(u64::MAX), &json!([u64::MAX])));
+    let figures = overview.figures();
+    assert_eq!((&figures["connections"], &figures["events"]), (&json!(u64::MAX), &json!(u64::MAX)));
 }
 
 #[test]
@@ -119,6 +159,19 @@ fn a_room_on_two_nodes_is_one_room() {
 }
 
 #[test]
+fn names_of_rooms_are_counted_and_not_kept() {
+    let names: [Arc<str>; 2] = ["board".into(), "desk".into()];
+    let kept = [0, 1].map(|number| Arc::downgrade(&names[number]));
+    let stats = |rooms: &[Arc<str>]| Reply::Figures(NodeStats { rooms: rooms.to_vec(), ..NodeStats::default() });
+    let overview = all(vec![("a".into(), stats(&names)), ("b".into(), stats(&names[..1]))]);
+    drop(names);
+    assert!(kept.iter().all(|name| name.upgrade().is_none()));
+    let figures = overview.figures();
+    assert_eq!((&figures["rooms"], &figures["perNode"][0]["rooms"]), (&json!(2), &json!(2)));
+    assert_eq!(figures["perNode"][1]["rooms"], 1);
+}
+
+#[test]
 fn consumers_are_added_up_and_slow_clients_are_put_in_order() {
     let one = |waiting, open| NodeOverview {
         consumers: vec![ConsumerConnections {
@@ -138,10 +191,8 @@ fn consumers_are_added_up_and_slow_clients_are_put_in_order() {
 #[test]
 fn a_node_of_an_older_release_is_named_and_its_figures_count() {
     let stats = NodeStats { connections: 4, events: 9, rooms: vec!["board".into()], users: 0 };
-    let old = NodeSaid { id: "old".into(), facts: None, said: Said::Figures(stats) };
-    let said = NodeOverview { version: "2".into(), ready: true, ..with(&[sample(100, 1, 1)]) };
-    let overview = Overview { silent: vec!["old".into(), "gone".into()], ..all(vec![node("new", said), old]) };
-    let data = overview.of_last(1);
+    let new = NodeOverview { version: "2".into(), ready: true, ..with(&[sample(100, 1, 1)]) };
+    let data = of(vec![node("new", new), ("old".into(), Reply::Figures(stats))], &["old", "gone"]).of_last(1);
     assert_eq!((&data["nodes"], &data["connections"], &data["events"]), (&json!(3), &json!(4), &json!(9)));
     let (new, old) = (&data["perNode"][0], &data["perNode"][1]);
     assert_eq!((&new["version"], &new["ready"], &new["reason"]), (&json!("2"), &json!(true), &json!(null)));

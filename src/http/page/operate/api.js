@@ -1,8 +1,17 @@
 // The admin API, as this operator.
 
+/** How long an answer is awaited, in ms. A node that stands still would leave a button without an answer for minutes. */
+const PATIENCE = 10_000;
+
 /** Calls the API under `/api/websocket/` with the operator's token or key. */
 export class Api extends EventTarget {
   authorization = "";
+  #patience;
+
+  constructor(patience = PATIENCE) {
+    super();
+    this.#patience = patience;
+  }
 
   get(path) {
     return this.#ask(path, {});
@@ -18,9 +27,10 @@ export class Api extends EventTarget {
     let response;
     let body;
     try {
-      response = await fetch(`/api/websocket/${path}`, { ...options, headers, cache: "no-store" });
+      response = await fetch(`/api/websocket/${path}`, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(this.#patience) });
       body = await response.json();
-    } catch {
+    } catch ({ name }) {
+      if (name === "TimeoutError") return { ok: false, message: `The node did not answer within ${this.#patience / 1000} s` };
       return { ok: false, message: response ? `The node answered HTTP ${response.status}` : "The node cannot be reached" };
     }
     const { message = "", data, silent = [], field } = body;

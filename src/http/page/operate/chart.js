@@ -53,7 +53,10 @@ export class Chart {
     };
     parts.plot = h(
       "div",
-      { class: "plot", role: "slider", tabindex: "0", "aria-label": `${title}: time`, "aria-orientation": "horizontal", "data-testid": `${testid}-plot` },
+      {
+        class: "plot", role: "slider", tabindex: "0", "aria-label": `${title}: time`, "aria-orientation": "horizontal", "data-testid": `${testid}-plot`,
+        "aria-valuemin": 0, "aria-valuemax": STEPS - 1, "aria-valuenow": STEPS - 1, "aria-valuetext": "no sample yet",
+      },
       parts.picture,
     );
     parts.table = h(
@@ -71,6 +74,8 @@ export class Chart {
     parts.plot.addEventListener("pointermove", (event) => this.#point(event));
     parts.plot.addEventListener("pointerdown", (event) => this.#point(event));
     parts.plot.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && cursor.move(null));
+    // A finger that turns out to scroll has not chosen a time.
+    parts.plot.addEventListener("pointercancel", () => cursor.move(null));
     parts.plot.addEventListener("keydown", (event) => this.#key(event));
     parts.plot.addEventListener("blur", () => cursor.move(null));
     cursor.addEventListener("move", () => this.#read());
@@ -97,10 +102,10 @@ export class Chart {
   #x = (index) => linear(0, STEPS - 1, 2, this.#width - 2)(index);
 
   #draw() {
-    const { picture, empty, legend, plot } = this.#parts;
+    const { picture, empty, legend } = this.#parts;
     if (!this.#history || this.#width === 0) return;
     const layers = this.#bars || this.#options.stack ? stacked(this.#series.map(({ values }) => values)) : this.#series.map(({ values }) => ({ lower: [], upper: values }));
-    const top = niceTop(Math.max(0, ...layers.flatMap(({ upper }) => upper.filter((value) => value !== null))), this.#options.least ?? 1);
+    const top = niceTop(Math.max(0, ...layers.flatMap(({ upper }) => upper.filter((value) => value !== null))));
     const y = linear(0, top, HEIGHT - BELOW, ABOVE);
     const right = this.#width;
     const drawn = [];
@@ -134,8 +139,6 @@ export class Chart {
     empty.hidden = !isEmpty || !this.#options.empty;
     empty.textContent = this.#options.empty ?? "";
     legend.hidden = this.#series.length < 2 && (!this.#bars || isEmpty);
-    plot.setAttribute("aria-valuemin", 0);
-    plot.setAttribute("aria-valuemax", STEPS - 1);
     this.#read();
   }
 

@@ -34,6 +34,12 @@ export function field(text, testid, attributes, tag = "input") {
 export const bar = (share) =>
   svg("svg", { class: "bar", "aria-hidden": "true" }, svg("rect", { width: "100%", height: "100%", class: "track" }), svg("rect", { width: `${(share > 0 ? Math.max(1, share * 100) : 0).toFixed(1)}%`, height: "100%" }));
 
+/** The old row with the cells of the new one that differ. */
+function updated(row, made) {
+  [...made.children].forEach((cell, index) => row.children[index].isEqualNode(cell) || row.children[index].replaceWith(cell));
+  return row;
+}
+
 /**
  * A table that becomes cards where the window is narrow. Roles are named, because `display: block` takes them away.
  * `columns`: `[{ title, of, numeric, head, share }]`; `of(row)` makes what a cell contains. `compact` cards have no labels:
@@ -56,12 +62,27 @@ export class Table {
     );
   }
 
-  /** Shows these rows; `key(row)` names one, for tests and to keep the focus. */
+  /** Shows these rows; `key(row)` names one. What has not changed stays, so that it can be selected and keeps the focus. */
   show(rows, key) {
     const focused = document.activeElement?.closest?.("tr")?.parentNode === this.#body && document.activeElement;
     const place = focused && [focused.closest("tr").dataset.key, focused.dataset.testid];
-    this.#body.replaceChildren(...rows.map((row) => this.#row(row, key(row))));
-    if (place) this.#body.querySelector(`[data-key="${CSS.escape(place[0])}"] [data-testid="${CSS.escape(place[1])}"]`)?.focus();
+    const old = new Map([...this.#body.children].map((row) => [row.dataset.key, row]));
+    const shown = rows.map((row) => {
+      const made = this.#row(row, key(row));
+      const kept = old.get(made.dataset.key);
+      // Two rows may have the same key.
+      old.delete(made.dataset.key);
+      return kept ? updated(kept, made) : made;
+    });
+    const stays = new Set(shown);
+    for (const row of [...this.#body.children]) if (!stays.has(row)) row.remove();
+    shown.forEach((row, index) => this.#body.children[index] !== row && this.#body.insertBefore(row, this.#body.children[index] ?? null));
+    if (!place || this.#body.contains(document.activeElement)) return;
+    const again = this.#body.querySelector(`[data-key="${CSS.escape(place[0])}"] [data-testid="${CSS.escape(place[1])}"]`);
+    // The row has gone. The keyboard goes on from this part of the page, not from the page's beginning.
+    const part = this.element.closest("section");
+    part.tabIndex = -1;
+    (again ?? part).focus({ preventScroll: true });
   }
 
   #row(row, key) {

@@ -41,9 +41,9 @@ export class Emit {
     this.#names = names;
   }
 
-  /** Prepares a message to a user, or to another kind of place. */
-  address(name, to = "user") {
-    this.#parts.to.value = to;
+  /** Prepares a message to a user. */
+  address(name) {
+    this.#parts.to.value = "user";
     this.#parts.name.value = name ?? "";
     this.#showPlace();
     this.element.scrollIntoView({ block: "nearest" });

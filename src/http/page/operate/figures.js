@@ -68,7 +68,7 @@ export class Charts {
     this.#events = chart({ title: "Events received", testid: "op-chart-events", unit: "per second", kind: "line", copies: true, how: "mean", note: "each node counts its copy" });
     this.#deliveries = chart({ title: "Deliveries", testid: "op-chart-deliveries", unit: "per second", kind: "line", how: "mean", note: "frames to clients" });
     this.#connections = chart({ title: "Connections", testid: "op-chart-connections", unit: "open", kind: "line", stack: true, how: "mean" });
-    this.#drops = chart({ title: "Drops by reason", testid: "op-chart-drops", unit: "in 5 s", whole: "in 15 min", kind: "bar", how: "total", empty: "No drop in the last 15 minutes." });
+    this.#drops = chart({ title: "Drops by reason", testid: "op-chart-drops", unit: "in 5 s", whole: "in 15 min", kind: "bar", how: "total", empty: "No drop." });
     const heading = h("h2", { class: "visually-hidden" }, "The last 15 minutes");
     this.element = h("div", { class: "charts" }, heading, [this.#events, this.#deliveries, this.#connections, this.#drops].map(({ element }) => element));
   }

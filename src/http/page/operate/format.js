@@ -20,7 +20,7 @@ export const short = (number) => (number < 1000 ? finer.format(number) : compact
 
 const two = (number) => String(number).padStart(2, "0");
 
-/** Unix seconds as 17:35:20 of this browser's clock. */
+/** Unix seconds as 17:35:20 in this browser's time zone. */
 export function clock(seconds, withSeconds = true) {
   const date = new Date(seconds * 1000);
   return `${two(date.getHours())}:${two(date.getMinutes())}${withSeconds ? `:${two(date.getSeconds())}` : ""}`;

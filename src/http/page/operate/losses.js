@@ -2,20 +2,20 @@
 
 import { sparkline } from "./chart.js";
 import { h } from "./dom.js";
-import { count } from "./format.js";
+import { clock, count } from "./format.js";
 import { HUES } from "./figures.js";
-import { ranked } from "./model.js";
+import { begin, ranked } from "./model.js";
 import { BACKEND, BRIDGE, DROPS, GAPS, WELL, advice, meaning } from "./words.js";
 
 export class Losses {
   #list = h("ul", { class: "words", "data-testid": "op-losses" });
-  #none = h("p", { class: "nothing well" }, "Nothing was lost in the last 15 minutes: no drop and no gap.");
+  #none = h("p", { class: "nothing", hidden: true, "data-testid": "op-losses-none" });
   element = h(
     "section", { class: "panel part-of", "aria-labelledby": "op-losses-title", id: "op-losses-section" },
     h("div", { class: "title" }, h("h2", { id: "op-losses-title" }, "What was lost, and why")), this.#none, this.#list,
   );
 
-  show({ history }) {
+  show({ history, silent }) {
     if (!history) return;
     const gaps = ranked(history.gaps).map(({ name, total }) =>
       entry({ name, total, words: GAPS, sign: h("span", { class: "diamond", role: "img", "aria-label": "gap" }), kind: "gap" }));
@@ -23,7 +23,12 @@ export class Losses {
       entry({ name, total, words: DROPS, sign: h("span", { class: `swatch hue-${index < HUES ? index : "rest"}`, role: "img", "aria-label": "drop" }), kind: "drop" }));
     this.#list.replaceChildren(...gaps, ...drops);
     this.#list.hidden = gaps.length + drops.length === 0;
-    this.#none.hidden = !this.#list.hidden;
+    const since = begin(history);
+    this.#none.hidden = !this.#list.hidden || since === undefined;
+    if (this.#none.hidden) return;
+    // What a silent node has lost is not known.
+    this.#none.classList.toggle("well", silent.length === 0);
+    this.#none.textContent = `Nothing was lost since ${clock(since, false)}: no drop and no gap${silent.length ? " on the nodes that answer" : ""}.`;
   }
 }
 
@@ -53,7 +58,7 @@ export class Django {
 
 function part(title, testid, empty) {
   const list = h("ul", { class: "words", "data-testid": testid });
-  const none = h("p", { class: "nothing" }, empty);
+  const none = h("p", { class: "nothing", hidden: true }, empty);
   const show = (labels, words) => {
     const all = ranked(labels);
     list.replaceChildren(

@@ -13,12 +13,13 @@ const EMPTY = {
 /** What is known after a message; `known` is undefined before the first. */
 export function after(known, message) {
   const { type, data, ...rest } = message;
-  const said = data === undefined ? rest : { ...rest, ...data };
+  const said = { ...rest, ...data };
   if (type !== "stats" && type !== "sample") return known;
-  const base = type === "stats" || !known ? { ...EMPTY, names: known?.names ?? {} } : known;
+  const base = type === "stats" || !known ? { ...EMPTY, names: known?.names } : known;
   // Before the first samples history has neither steps nor an end.
   const history = said.history?.end ? joined(type === "stats" ? undefined : base.history, said.history) : base.history;
-  const names = { ...base.names };
+  // Ids come from Redis: one that is the name of a property of every object is a name like any other.
+  const names = Object.assign(Object.create(null), base.names);
   for (const { node, name } of said.perNode ?? []) names[node] = name ?? node;
   for (const { node, name } of history?.perNode ?? []) names[node] ??= name ?? node;
   return { ...base, ...said, history, names };
@@ -28,7 +29,6 @@ export function after(known, message) {
 export function joined(older, newer) {
   const { step } = newer;
   const end = Math.max(older?.end ?? 0, newer.end);
-  const covers = (history) => (history ? history.events.length : 0);
   const at = (history, values, index) => {
     if (!history || !values) return undefined;
     return values[values.length - 1 + Math.round((end - history.end) / step) - (STEPS - 1 - index)];
@@ -45,7 +45,7 @@ export function joined(older, newer) {
       }
       return null;
     });
-  const result = { step, end, covered: Math.min(STEPS, Math.max(covers(older), covers(newer))) };
+  const result = { step, end };
   for (const name of PLAIN) result[name] = series((history) => history[name], null);
   for (const name of GROUPS) {
     const labels = new Set([...Object.keys(older?.[name] ?? {}), ...Object.keys(newer[name] ?? {})]);
@@ -114,6 +114,12 @@ export function gaps(history) {
     }
   }
   return [...found].sort(([a], [b]) => a - b).map(([index, reasons]) => ({ index, reasons }));
+}
+
+/** Unix seconds from which on something is known; undefined if nothing is. */
+export function begin(history) {
+  const first = history.events.findIndex((value) => value !== null);
+  return first < 0 ? undefined : timeAt(history, first) - history.step;
 }
 
 /** Unix seconds at the end of the step with this index. */

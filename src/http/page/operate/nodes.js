@@ -12,6 +12,8 @@ export class Nodes {
   #series = new Map();
   #step = 1;
   #now = -1;
+  /** The nodes' time, which may differ from the browser's. */
+  #end;
   #silent = h("p", { class: "notice bad", role: "status", "data-testid": "op-silent" });
   #hint = h("p", { class: "hint", "data-testid": "op-nodes-hint" });
   #table = new Table("The nodes of the cluster", "op-node-table", [
@@ -29,6 +31,7 @@ export class Nodes {
   show(state, hue) {
     this.#hue = hue;
     this.#step = state.history?.step ?? 1;
+    this.#end = state.history?.end;
     this.#now = state.history ? newest([state.history.events]) : -1;
     this.#series = new Map((state.history?.perNode ?? []).map(({ node, events }) => [node, events]));
     const name = (node) => state.names[node] ?? node;
@@ -60,7 +63,7 @@ export class Nodes {
   }
 
   #name(node) {
-    const facts = [node.version, node.started && `up ${since(node.started, Date.now() / 1000)}`, node.address].filter(Boolean).join(" · ");
+    const facts = [node.version, node.started && this.#end && `up ${since(node.started, this.#end)}`, node.address].filter(Boolean).join(" · ");
     return h("span", { class: "with-swatch" },
       h("span", { class: `swatch hue-${this.#hue.get(node.node) ?? "rest"}`, "aria-hidden": "true" }),
       h("span", { class: "named" }, h("span", { class: "name" }, node.name ?? node.node), h("span", { class: "facts-of" }, facts || node.node)));

@@ -2,9 +2,9 @@
 
 const TOPS = [1, 1.5, 2, 3, 4, 5, 6, 8, 10];
 
-/** The least round number that is not below `value`: one of `TOPS`, times a power of ten. */
-export function niceTop(value, least = 1) {
-  if (!(value > least)) return least;
+/** The least round number that is not below `value`, and at least 1: one of `TOPS`, times a power of ten. */
+export function niceTop(value) {
+  if (!(value > 1)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return TOPS.map((factor) => factor * power).find((top) => top >= value * 0.9999);
 }

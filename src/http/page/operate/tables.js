@@ -49,9 +49,10 @@ export class Tables {
   #consumers;
   #rooms;
   #slow;
+  #ended = h("p", { class: "hint", role: "status", "data-testid": "op-slow-status" });
   elements;
 
-  /** `chooseUser(id)`, `chooseSocket(id)`, `chooseRoom(name)`: what a press on one does. */
+  /** `chooseUser(id)`, `chooseSocket(id, status)`, `chooseRoom(name)`: what a press on one does; `status` is where the result is said. */
   constructor({ chooseUser, chooseSocket, chooseRoom }) {
     this.#consumers = new Listed({
       id: "op-consumers", title: "Connections by consumer", empty: "No client is connected.",
@@ -80,9 +81,10 @@ export class Tables {
           h("span", { class: "facts-of" }, [consumer, this.#names[node] ?? node, socket].filter(Boolean).join(" · "))) },
         { title: "Share", share: true, of: ({ waiting }) => bar(waiting / this.#most.slow) },
         { title: "Waiting", numeric: true, of: ({ waiting }) => formatBytes(waiting) },
-        { title: "End it", numeric: true, of: ({ socket }) => socket && button("Disconnect", "op-slow-disconnect", () => chooseSocket(socket), { class: "quiet", "aria-label": `Disconnect ${socket}` }) },
+        { title: "End it", numeric: true, of: ({ socket }) => socket && button("Disconnect", "op-slow-disconnect", () => chooseSocket(socket, this.#ended), { class: "quiet", "aria-label": `Disconnect ${socket}` }) },
       ],
     });
+    this.#slow.element.append(this.#ended);
     this.elements = { consumers: this.#consumers.element, rooms: this.#rooms.element, slow: this.#slow.element };
   }
 

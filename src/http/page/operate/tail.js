@@ -10,28 +10,34 @@ const KEPT = 300;
 const CALM = 300;
 /** Of a record that this page cannot read, so much is shown. */
 const LONGEST = 1000;
-const LOSSES = new Set(["dropped", "gap", "missed"]);
+const LOSSES = new Set(["dropped", "gap"]);
 
-const of = (type) => h("b", { class: "event" }, type);
+/** A field that the record must have; a record without it is shown as it came. */
+function must(type, value) {
+  if (typeof value !== type) throw new TypeError(`not a ${type}`);
+  return value;
+}
+const word = (value) => must("string", value);
+const number = (value) => must("number", value);
+const of = (type) => h("b", { class: "event" }, word(type));
 
 /** What a record says: `[tag, content…]`. */
 const SAYS = {
-  event: ({ type, source, bytes }) => ["received", of(type), ` from ${source}, ${formatBytes(bytes)}`],
-  mapped: ({ consumer, type, frames }) => ["mapped", of(type), ` to ${plural(frames, "message")} of ${consumer}`],
+  event: ({ type, source, bytes }) => ["received", of(type), ` from ${word(source)}, ${formatBytes(number(bytes))}`],
+  mapped: ({ consumer, type, frames }) => ["mapped", of(type), ` to ${plural(number(frames), "message")} of ${word(consumer)}`],
   delivered: ({ consumer, events, members, bytes, us }) =>
-    ["delivered", `${events === 1 ? "" : `${count(events)} events `}to ${plural(members, "member")} of ${consumer}, ${formatBytes(bytes)} after ${micros(us)}`],
+    ["delivered", `${number(events) === 1 ? "" : `${count(events)} events `}to ${plural(number(members), "member")} of ${word(consumer)}, ${formatBytes(number(bytes))} after ${micros(number(us))}`],
   calls: ({ consumer, type, calls, members, refused }) =>
-    ["calls", of(type), ` calls ${consumer} ${count(calls)} times for ${plural(members, "member")}${refused ? `; ${count(refused)} above the limit miss it` : ""}`],
-  direct: ({ type, outcome }) => ["direct", of(type), `: ${DIRECT[outcome] ?? outcome}`],
-  dropped: ({ reason, count: number, consumer, detail }) => [
-    "dropped", of(reason), number > 1 ? ` × ${count(number)}` : "", consumer ? ` at ${consumer}: ` : ": ",
+    ["calls", of(type), ` calls ${word(consumer)} ${count(number(calls))} times for ${plural(number(members), "member")}${refused ? `; ${count(refused)} above the limit miss it` : ""}`],
+  direct: ({ type, outcome }) => ["direct", of(type), `: ${DIRECT[outcome] ?? word(outcome)}`],
+  dropped: ({ reason, count: drops, consumer, detail }) => [
+    "dropped", of(reason), number(drops) > 1 ? ` × ${count(drops)}` : "", consumer ? ` at ${consumer}: ` : ": ",
     meaning(DROPS, reason), detail ? ` (${detail})` : "", h("span", { class: "hint" }, ` ${advice(DROPS, reason)}`),
   ],
   call: ({ connection, consumer, call, us, outcome, why, sharers }) => [
-    "call", of(call), ` of ${consumer} for ${sharers ? plural(sharers, "connection") : connection}, ${micros(us)}: ${outcome}. ${meaning(BRIDGE, outcome)}`, why ? ` ${why}` : "",
+    "call", of(call), ` of ${word(consumer)} for ${sharers ? plural(sharers, "connection") : word(connection)}, ${micros(number(us))}: ${word(outcome)}. ${meaning(BRIDGE, outcome)}`, why ? ` ${why}` : "",
   ],
   gap: ({ reason }) => ["gap", of(reason), ": ", meaning(GAPS, reason), h("span", { class: "hint" }, ` ${advice(GAPS, reason)}`)],
-  missed: ({ lines }) => ["missed", `${plural(lines, "line")} came faster than they could be shown`],
 };
 
 const text = (value) => (typeof value === "string" ? value : "");
@@ -106,8 +112,9 @@ export class Tail {
     return { group: group.value.trim() || null, consumer: consumer.value || null, drops: drops.checked };
   }
 
-  /** Asks for the records of the filter as it is. */
+  /** Asks for the records of the filter as it is. What nodes are silent is then said anew. */
   begin() {
+    this.silent([]);
     this.#sift();
     this.#watch(this.filter);
   }
@@ -120,6 +127,8 @@ export class Tail {
 
   /** Ends the records; what is there stays. */
   end() {
+    clearTimeout(this.#calm);
+    this.silent([]);
     this.#watch(null);
   }
 
@@ -148,15 +157,14 @@ export class Tail {
     this.#queue.push({ node, record });
     if (this.#queue.length > KEPT) this.#queue.shift();
     if (this.#isPaused) this.#held += 1;
-    else this.#schedule();
-    if (this.#isPaused) this.#showCount();
+    this.#schedule();
   }
 
-  /** Records that the node left out, because this page did not keep up. */
-  dropped(number) {
-    this.#lost += number;
+  /** Records that were left out, because this page or a node did not keep up. */
+  dropped(records) {
+    this.#lost += records;
     this.#parts.lost.hidden = false;
-    this.#parts.lost.textContent = `${plural(this.#lost, "record")} came faster than this page reads and ${this.#lost === 1 ? "was" : "were"} left out. A narrower filter shows all.`;
+    this.#parts.lost.textContent = `${plural(this.#lost, "record")} more than this page or a node could take ${this.#lost === 1 ? "was" : "were"} left out. A narrower filter shows all.`;
   }
 
   /** Nodes whose records do not arrive. */
@@ -180,7 +188,8 @@ export class Tail {
     this.#scheduled = true;
     requestAnimationFrame(() => {
       this.#scheduled = false;
-      if (!this.#isPaused) this.#draw();
+      if (this.#isPaused) this.#showCount();
+      else this.#draw();
     });
   }
 

@@ -8,6 +8,13 @@ import { listed } from "./format.js";
 const LOOKS = 8;
 const AGAIN = 400;
 
+/** So many connections are listed, and so many rooms of each. */
+const LISTED = 100;
+const ROOMS = 20;
+
+/** The longest close reason that the node takes, in bytes. */
+const LONGEST_REASON = 123;
+
 const INTRODUCTION = "Shows the connections and rooms of a user, on every node.";
 
 /** What the node cannot list: it finds a user's connections by their rooms. */
@@ -18,12 +25,14 @@ export class User {
   #api;
   #names = {};
   #shown;
+  /** The number of the last look-up: an answer to one before it comes too late. */
+  #lookup = 0;
   #parts;
   #dialog;
   #table = new Table("The connections of the user", "op-sockets", [
     { title: "Connection", head: true, of: ({ id, namespace }) => h("span", { class: "named" }, h("code", {}, id), h("span", { class: "facts-of" }, namespace && namespace !== "/" ? `namespace ${namespace}` : "")) },
     { title: "Node", of: ({ node }) => this.#names[node] ?? node },
-    { title: "Rooms", of: ({ rooms }) => h("ul", { class: "chips" }, rooms.map((room) => h("li", { class: "chip" }, room))) },
+    { title: "Rooms", of: ({ rooms }) => h("ul", { class: "chips" }, [...rooms.slice(0, ROOMS), ...(rooms.length > ROOMS ? [`+${rooms.length - ROOMS}`] : [])].map((room) => h("li", { class: "chip" }, room))) },
     { title: "End it", of: ({ id }) => button("Disconnect", "op-disconnect-one", () => this.#askOne(id), { class: "quiet", "aria-label": `Disconnect ${id}` }) },
   ]);
 
@@ -31,17 +40,15 @@ export class User {
   constructor(api, { emitTo }) {
     this.#api = api;
     const { input, label } = field("User id", "op-user", { name: "user", required: true });
-    const find = h("button", { type: "submit", "data-testid": "op-user-find" }, "Find");
     const parts = {
       input,
-      find,
       status: h("p", { class: "hint", role: "status", "data-testid": "op-user-status" }, INTRODUCTION),
       actions: h("div", { class: "row" },
         button("Disconnect the user", "op-disconnect-all", () => this.#askAll(), { class: "danger" }),
         button("Send a test message", "op-user-emit", () => emitTo(this.#shown?.userId), { class: "quiet" })),
     };
     this.#parts = parts;
-    label.append(h("span", { class: "joined" }, input, find));
+    label.append(h("span", { class: "joined" }, input, h("button", { type: "submit", "data-testid": "op-user-find" }, "Find")));
     const form = h("form", { class: "stack", novalidate: true, on: { submit: (event) => { event.preventDefault(); void this.find(input.value.trim()); } } }, label);
     this.#dialog = new Confirmation();
     this.element = h(
@@ -57,17 +64,18 @@ export class User {
 
   /** Looks a user up, or asks for one. */
   async find(id) {
-    const { input, find, status } = this.#parts;
+    const { input, status } = this.#parts;
+    this.#lookup += 1;
+    const lookup = this.#lookup;
     input.value = id;
     if (id === "") {
       status.textContent = "A user id is needed.";
       input.focus();
       return;
     }
-    find.disabled = true;
     status.textContent = "Asking the nodes…";
     const { ok, message, data, silent } = await this.#api.get(`user/${encodeURIComponent(id)}/rooms`);
-    find.disabled = false;
+    if (lookup !== this.#lookup) return;
     if (!ok) {
       this.#clear();
       status.textContent = `${message}.`;
@@ -76,10 +84,11 @@ export class User {
     this.#shown = data;
     const missing = this.#missing(silent);
     const { sockets, rooms } = data;
+    const few = sockets.length > LISTED ? ` The first ${LISTED} are listed.` : "";
     status.textContent = sockets.length
-      ? `User ${id}: ${plural(sockets.length, "Socket.IO connection")} in ${plural(rooms.length, "room")}. ${UNLISTED}${missing}`
+      ? `User ${id}: ${plural(sockets.length, "Socket.IO connection")} in ${plural(rooms.length, "room")}.${few} ${UNLISTED}${missing}`
       : `User ${id} has no Socket.IO connection in the room user_${id}. ${UNLISTED}${missing}`;
-    this.#table.show(sockets, ({ id: socket, namespace }) => `${socket} ${namespace ?? ""}`);
+    this.#table.show(sockets.slice(0, LISTED), ({ id: socket, namespace }) => `${socket} ${namespace ?? ""}`);
     this.#table.element.hidden = sockets.length === 0;
     this.#parts.actions.hidden = false;
   }
@@ -88,12 +97,9 @@ export class User {
     return silent.length ? ` ${listed(silent.map((node) => this.#names[node] ?? node))} did not answer, so this may not be all.` : "";
   }
 
-  /** Forgets the user that is shown: somebody else may sign in. */
-  reset() {
-    this.#parts.input.value = "";
-    this.#parts.status.textContent = INTRODUCTION;
+  /** Puts the question away that may be open: without its view it would still hold the page. */
+  close() {
     this.#dialog.element.close();
-    this.#clear();
   }
 
   #clear() {
@@ -116,30 +122,34 @@ export class User {
   #askOne(socket) {
     const { userId, sockets } = this.#shown;
     const rooms = new Set(sockets.filter(({ id }) => id === socket).flatMap((one) => one.rooms));
-    this.askSocket(socket, `This ends 1 connection of user ${userId}. It is in ${plural(rooms.size, "room")}.`);
+    this.askSocket(socket, this.#parts.status, `This ends 1 connection of user ${userId}. It is in ${plural(rooms.size, "room")}.`);
   }
 
-  /** Asks whether one connection is to end. */
-  askSocket(socket, question = "This ends 1 connection.") {
-    this.#dialog.ask({ title: `Disconnect ${socket}?`, question, label: "Disconnect 1 connection", act: (reason) => this.#disconnect({ socket, ...reason }) });
+  /** Asks whether one connection is to end; the result is said in `status`. */
+  askSocket(socket, status, question = "This ends 1 connection.") {
+    this.#dialog.ask({ title: `Disconnect ${socket}?`, question, label: "Disconnect 1 connection", act: (reason) => this.#disconnect({ socket, ...reason }, status) });
   }
 
   /** Lists the user anew. A connection that ends says goodbye first, so that it may be listed for a moment more. */
   async #findWithout(ended) {
+    let lookup = this.#lookup;
     for (let looks = 0; looks < LOOKS; looks += 1) {
       if (looks > 0) await new Promise((resolve) => void setTimeout(resolve, AGAIN));
-      // Nobody is shown any more after a sign-out.
-      if (!this.#shown) return;
+      // The operator may have asked for another user, and nobody is shown after a look-up that failed.
+      if (lookup !== this.#lookup || !this.#shown) return;
+      lookup += 1;
       await this.find(this.#shown.userId);
       if (!this.#shown?.sockets.some(({ id }) => ended.includes(id))) return;
     }
   }
 
-  async #disconnect(order) {
+  async #disconnect(order, said = this.#parts.status) {
+    const ended = order.socket ? [order.socket] : this.#shown.sockets.map(({ id }) => id);
     const { ok, message, silent } = await this.#api.post("disconnect", order);
+    if (ok && this.#shown) await this.#findWithout(ended);
     const { status } = this.#parts;
-    if (ok && this.#shown) await this.#findWithout(order.socket ? [order.socket] : this.#shown.sockets.map(({ id }) => id));
-    status.textContent = ok ? `${message}.${this.#missing(silent)}${this.#shown ? ` ${status.textContent}` : ""}` : `${message}.`;
+    const more = ok ? `${this.#missing(silent)}${this.#shown && said === status ? ` ${status.textContent}` : ""}` : "";
+    said.textContent = `${message}.${more}`;
   }
 }
 
@@ -148,7 +158,7 @@ class Confirmation {
   #act;
   #title = h("h2", { id: "op-confirm-title" });
   #question = h("p", { id: "op-confirm-text", "data-testid": "op-confirm-text" });
-  #reason = field("Close reason, which the client can read (optional)", "op-confirm-reason", { maxlength: "100" });
+  #reason = field("Close reason, which the client can read (optional)", "op-confirm-reason");
   #yes = button("", "op-confirm-yes", () => this.#carryOut(), { class: "danger" });
   element = h(
     "dialog", { "aria-labelledby": "op-confirm-title", "aria-describedby": "op-confirm-text", "data-testid": "op-confirm" },
@@ -161,12 +171,17 @@ class Confirmation {
     this.#question.textContent = question;
     this.#yes.textContent = label;
     this.#reason.input.value = "";
+    this.#reason.input.setCustomValidity("");
     this.#act = act;
     this.element.showModal();
   }
 
   #carryOut() {
-    const reason = this.#reason.input.value.trim();
+    const { input } = this.#reason;
+    const reason = input.value.trim();
+    const bytes = new TextEncoder().encode(reason).length;
+    input.setCustomValidity(bytes > LONGEST_REASON ? `At most ${LONGEST_REASON} bytes; these are ${bytes}.` : "");
+    if (!input.reportValidity()) return;
     this.element.close();
     void this.#act(reason ? { reason } : {});
   }

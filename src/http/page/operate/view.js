@@ -1,5 +1,6 @@
 // The operator's view put together: signs in, keeps the live stream, and shows what it says.
 
+import { OPERATOR } from "../views.js";
 import { Api } from "./api.js";
 import { h, button } from "./dom.js";
 import { Emit } from "./emit.js";
@@ -14,12 +15,9 @@ import { Tables } from "./tables.js";
 import { Tail } from "./tail.js";
 import { User } from "./user.js";
 
-/** Under which name the token or key is kept for this tab. */
-const CREDENTIAL = "channelgate-operator";
-
 export class OperateView {
   #stream = new LiveStream();
-  #api = new Api();
+  #api;
   #state;
   #sections = {};
   #signIn;
@@ -29,28 +27,31 @@ export class OperateView {
   #ticking;
   #trouble;
   #root;
+  #printed;
 
-  /** `root` is filled with the view, `status` with the state of the stream; `hasPrinted`: whether the node printed a key. */
-  constructor(root, status, hasPrinted) {
+  /** `root` is filled with the view, `status` with the state of the stream; `printed` is what `Views` has. */
+  constructor(root, status, printed) {
     this.#root = root;
+    this.#printed = printed;
     this.#notice = h("p", { class: "notice", role: "status", "data-testid": "op-stream-notice", hidden: true });
     this.#status = { line: h("span", { class: "line", "data-testid": "op-stream" }), out: button("Sign out", "op-signout", () => this.#leave(), { class: "quiet" }) };
     status.append(h("span", { class: "dot", "aria-hidden": "true" }), this.#status.line, this.#status.out);
     this.#status.element = status;
-    this.#signIn = new SignIn((credential) => this.#enter(credential), hasPrinted);
+    this.#signIn = new SignIn((credential) => this.#enter(credential), Boolean(printed));
     this.#board = this.#makeBoard();
-    root.append(this.#notice, this.#signIn.element, this.#board);
+    root.replaceChildren(this.#notice, this.#signIn.element, this.#board);
     this.#stream.addEventListener("state", () => this.#showStream());
     this.#stream.addEventListener("message", ({ detail }) => this.#hear(detail));
     this.#stream.addEventListener("refused", ({ detail }) => this.#leave(detail));
-    this.#api.addEventListener("refused", ({ detail }) => this.#leave(detail));
     document.addEventListener("visibilitychange", () => this.#watchIfSeen());
     this.#show();
   }
 
   /** Starts with what this tab has kept, or with the key of the page's address. */
-  open(key) {
-    const credential = sessionStorage.getItem(CREDENTIAL) ?? key;
+  open() {
+    const credential = sessionStorage.getItem(OPERATOR) ?? this.#printed?.key();
+    // A new key in the address is another operator.
+    if (this.#api.authorization && credential !== this.#api.authorization) this.#end();
     if (this.#stream.state !== "closed") return;
     if (credential) this.#enter(credential);
     else this.#show();
@@ -58,11 +59,12 @@ export class OperateView {
 
   /** Ends the stream while the view is not shown. */
   close() {
+    this.#sections.user.close();
     this.#stream.stop();
   }
 
   #enter(credential) {
-    sessionStorage.setItem(CREDENTIAL, credential);
+    sessionStorage.setItem(OPERATOR, credential);
     this.#api.authorization = credential;
     this.#stream.start(credential);
     this.#show();
@@ -71,15 +73,22 @@ export class OperateView {
 
   /** Back to the way in; with a reason if the node has refused the token. */
   #leave(reason) {
-    sessionStorage.removeItem(CREDENTIAL);
-    this.#api.authorization = "";
-    this.#state = undefined;
-    this.#trouble = undefined;
-    this.#stream.stop();
-    this.#sections.tail.clear();
-    this.#sections.user.reset();
+    this.#printed?.forget();
+    this.#end();
     this.#show();
     this.#signIn.fail(typeof reason === "string" ? `The node refused this token or key: ${reason}.` : undefined);
+  }
+
+  /** The next operator finds nothing of this one: neither what was typed, nor an answer that is still on its way. */
+  #end() {
+    sessionStorage.removeItem(OPERATOR);
+    this.#state = undefined;
+    this.#trouble = undefined;
+    this.#sections.tail.end();
+    this.#stream.stop();
+    const old = this.#board;
+    this.#board = this.#makeBoard();
+    old.replaceWith(this.#board);
   }
 
   /** A page that nobody looks at costs the nodes no records. */
@@ -157,14 +166,17 @@ export class OperateView {
   }
 
   #makeBoard() {
+    const api = new Api();
+    api.addEventListener("refused", ({ detail }) => api === this.#api && this.#leave(detail));
+    this.#api = api;
     const tail = new Tail((filter) => this.#stream.watch(filter));
-    const emit = new Emit(this.#api);
-    const user = new User(this.#api, { emitTo: (id) => emit.address(id) });
+    const emit = new Emit(api);
+    const user = new User(api, { emitTo: (id) => emit.address(id) });
     const chooseUser = (id) => {
       user.element.scrollIntoView({ block: "nearest" });
       void user.find(id);
     };
-    const tables = new Tables({ chooseUser, chooseSocket: (socket) => user.askSocket(socket), chooseRoom: (room) => tail.follow(room) });
+    const tables = new Tables({ chooseUser, chooseSocket: (socket, status) => user.askSocket(socket, status), chooseRoom: (room) => tail.follow(room) });
     this.#sections = { figures: new Figures(), charts: new Charts(), losses: new Losses(), nodes: new Nodes(), tables, django: new Django(), user, emit, tail };
     const { figures, charts, losses, nodes, django } = this.#sections;
     const places = [["Charts", charts], ["Losses", losses], ["Nodes", nodes], ["A user", user], ["Connections", { element: tables.elements.consumers }], ["Django", django], ["Message", emit], ["Tail", tail]];

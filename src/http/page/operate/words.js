@@ -72,12 +72,13 @@ export const WELL = new Set(["open", "stopped", "2xx"]);
 
 /** What happened to a message for one connection. */
 export const DIRECT = {
+  __proto__: null,
   reached: "reached its connection",
   gone: "no connection of this node has this channel",
   unhandled: "the connection has no consumer that could handle it",
 };
 
-export const PROTOCOLS = { websocket: "WebSocket", "socket.io": "Socket.IO", "engine.io": "Engine.IO" };
+export const PROTOCOLS = { __proto__: null, websocket: "WebSocket", "socket.io": "Socket.IO", "engine.io": "Engine.IO" };
 
 /** The meaning of a label, also of one that is newer than this page. */
 export const meaning = (words, label) => words[label]?.[0] ?? "See docs/METRICS.md.";
