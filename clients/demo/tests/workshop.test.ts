@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 
-import { colleaguesOf, type Activity } from "../src/pages/workshop/colleagues";
+import { colleaguesOf, othersThan, type Activity } from "../src/pages/workshop/colleagues";
 import { orderAfter, withNote, withoutNote, type Order } from "../src/pages/workshop/data";
 import { PEOPLE } from "../src/session";
 
@@ -41,6 +41,13 @@ const NOBODY: Activity = new Map();
 
 test("who came online is there, and not this person", () => {
   expect(colleaguesOf([online(4, 1), online(5, 1)], [], NOBODY, 4)).toEqual([{ id: "5", name: "N5", order: null }]);
+});
+
+test("who is not known yet is not shown among the others, so that nothing moves when the ids are there", () => {
+  expect(colleaguesOf([online(4, 1), online(5, 1)], [], NOBODY, null)).toEqual([]);
+  const colleagues = colleaguesOf([online(5, 1), online(6, 1)], [], NOBODY, 4);
+  expect(othersThan([undefined], colleagues)).toEqual([]);
+  expect(othersThan([5], colleagues)).toEqual([{ id: "6", name: "N6", order: null }]);
 });
 
 test("who looks at an order says which; who left the board is gone, although online", () => {

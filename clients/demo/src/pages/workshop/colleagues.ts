@@ -15,6 +15,8 @@ export type Activity = ReadonlyMap<string, UserActivityUpdate>;
 
 /** `online`: who came online; `present`: what they say of themselves; `activity`: what the node sends to admins and managers. */
 export function colleaguesOf(online: readonly UserOnline[], present: readonly PresentUser[], activity: Activity, self: number | null): readonly Colleague[] {
+  // Until it is known who this person is, each of them may be this person.
+  if (self === null) return [];
   const all = new Map<string, Colleague>();
   const at = new Map<string, string>();
   const set = (id: string, name: string | null, order: number | null, time: unknown) => {
@@ -36,3 +38,7 @@ export function colleaguesOf(online: readonly UserOnline[], present: readonly Pr
   all.delete(`${self}`);
   return [...all.values()];
 }
+
+/** Colleagues with other ids than these. Empty until all of these are known, so that none is shown twice. */
+export const othersThan = (ids: readonly (number | undefined)[], colleagues: readonly Colleague[]): readonly Colleague[] =>
+  ids.includes(undefined) ? [] : colleagues.filter((one) => !ids.some((id) => `${id}` === one.id));

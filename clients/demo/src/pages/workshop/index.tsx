@@ -15,7 +15,7 @@ import { Bell, Notes } from "./bell";
 import { Board } from "./board";
 import { firstName, loadOrders, looksOf, makeOrder, orderAfter, TECHNICIANS, type Order } from "./data";
 import { Details } from "./details";
-import type { Colleague } from "./colleagues";
+import { othersThan, type Colleague } from "./colleagues";
 import { useColleagues, useSayPresence } from "./people";
 import "../../ui/page.css";
 import "./workshop.css";
@@ -105,7 +105,7 @@ const TOLD_OTHERS = "Technicians and managers see who comes and goes. You see wh
 function People({ person, ids, userId, colleagues }: { person: Person; ids: ReadonlyMap<string, number>; userId: number | null; colleagues: readonly Colleague[] }): JSX.Element {
   const { become } = useSession();
   const known = TECHNICIANS.filter(({ username }) => username !== person.username).map((technician) => ({ technician, id: ids.get(technician.username) }));
-  const others = colleagues.filter(({ id }) => !known.some((one) => `${one.id}` === id));
+  const others = othersThan(known.map(({ id }) => id), colleagues);
   const other = otherThan(person);
   const knowsAll = person.role in TOLD;
   const openWindow = () => {
