@@ -57,7 +57,7 @@ lint: setup ## formatting and lints of Rust, Python and JavaScript
 	@LOAD_TARGET=$(LOAD_TARGET) scripts/lint.sh
 
 unit: setup ## the tests of the Rust code
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 	CARGO_TARGET_DIR=$(LOAD_TARGET) $(CARGO) test --quiet --manifest-path benches/load/Cargo.toml --locked
 
 python: setup node ## the tests of the Django package
