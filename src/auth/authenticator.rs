@@ -29,7 +29,7 @@ use super::{
     signed_group::{SignedGroup, SignedGroupError},
 };
 use crate::{
-    config::{AuthMethod, Config, InvalidToken, TokenHeader},
+    config::{AuthMethod, Config, InvalidToken},
     event::Fingerprint,
 };
 
@@ -311,16 +311,6 @@ impl Authenticator {
             (false, None) => jwt::NO_KEY,
             (false, Some(_)) => AuthError::Missing,
         })
-    }
-
-    /// Like [`Self::identify_request`], but also accepts `Authorization: Bearer` where the project uses another header or
-    /// scheme: what operators use does not know the project's.
-    pub async fn identify_operator(&self, head: &RequestHead<'_>) -> Result<Identity, AuthError> {
-        let identity = self.identify_request(head).await;
-        match (&identity, TokenHeader::default().read(head)) {
-            (Err(AuthError::Missing), Authorization::Token(token)) => self.identify(&AuthMethod::Jwt, token).await,
-            _ => identity,
-        }
     }
 
     /// The group that a token signed by Django lets a client of this consumer join, if the client has this user.

@@ -123,7 +123,7 @@ impl Access {
             None => {}
         }
         // The query is not read: URLs end up in logs.
-        let identity = self.authenticator.identify_operator(&head::of(request)).await;
+        let identity = self.authenticator.identify_request(&head::of(request)).await;
         self.admit(identity, gate.is_some_and(|gate| publish::is_printing(&gate.load()))).map(drop)
     }
 
