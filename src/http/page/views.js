@@ -48,6 +48,6 @@ export class Views {
       root.replaceChildren(failure);
       return undefined;
     }
-    return new part.OperateView(root, status, this.#printed);
+    return new part.OperateView(root, status, OPERATOR, this.#printed);
   }
 }

@@ -1,6 +1,5 @@
 // The operator's view put together: signs in, keeps the live stream, and shows what it says.
 
-import { OPERATOR } from "../views.js";
 import { Api } from "./api.js";
 import { h, button } from "./dom.js";
 import { Emit } from "./emit.js";
@@ -27,11 +26,16 @@ export class OperateView {
   #ticking;
   #trouble;
   #root;
+  #storageKey;
   #printed;
 
-  /** `root` is filled with the view, `status` with the state of the stream; `printed` is what `Views` has. */
-  constructor(root, status, printed) {
+  /**
+   * `root` is filled with the view, `status` with the state of the stream. The tab keeps the operator's token or key under
+   * `storageKey`; `printed` is what `Views` has.
+   */
+  constructor(root, status, storageKey, printed) {
     this.#root = root;
+    this.#storageKey = storageKey;
     this.#printed = printed;
     this.#notice = h("p", { class: "notice", role: "status", "data-testid": "op-stream-notice", hidden: true });
     this.#status = { line: h("span", { class: "line", "data-testid": "op-stream" }), out: button("Sign out", "op-signout", () => this.#leave(), { class: "quiet" }) };
@@ -49,7 +53,7 @@ export class OperateView {
 
   /** Starts with what this tab has kept, or with the key of the page's address. */
   open() {
-    const credential = sessionStorage.getItem(OPERATOR) ?? this.#printed?.key();
+    const credential = sessionStorage.getItem(this.#storageKey) ?? this.#printed?.key();
     // A new key in the address is another operator.
     if (this.#api.authorization && credential !== this.#api.authorization) this.#end();
     if (this.#stream.state !== "closed") return;
@@ -64,7 +68,7 @@ export class OperateView {
   }
 
   #enter(credential) {
-    sessionStorage.setItem(OPERATOR, credential);
+    sessionStorage.setItem(this.#storageKey, credential);
     this.#api.authorization = credential;
     this.#stream.start(credential);
     this.#show();
@@ -81,7 +85,7 @@ export class OperateView {
 
   /** The next operator finds nothing of this one: neither what was typed, nor an answer that is still on its way. */
   #end() {
-    sessionStorage.removeItem(OPERATOR);
+    sessionStorage.removeItem(this.#storageKey);
     this.#state = undefined;
     this.#trouble = undefined;
     this.#sections.tail.end();
