@@ -222,19 +222,24 @@ async fn missed_probes_detect_a_frozen_redis_in_the_stated_time() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_that_redis_closed_is_renewed() {
-    let redis = RedisServer::start();
-    let options = options(&[&redis]);
-    let node = Node::ready(&options).await;
+/// Redis closes the subscription of a ready node: that is a gap, and the next event arrives.
+async fn loses_its_subscription(node: &Node, options: &config::Layer, redis: &RedisServer) {
     node.join("room").await;
-    let mut django = Django::new(&options, &[&redis]);
+    let mut django = Django::new(options, &[redis]);
     let killed: i64 = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query(django.host(0)).unwrap();
     assert_eq!(killed, 1);
     eventually("a gap", || node.received.has_gap(GapReason::Reconnected)).await;
     node.until_ready().await;
     django.pubsub_send("room", &event(1));
     node.until(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_redis_closed_is_renewed() {
+    let redis = RedisServer::start();
+    let options = options(&[&redis]);
+    let node = Node::ready(&options).await;
+    loses_its_subscription(&node, &options, &redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,14 +252,7 @@ async fn a_supervisor_that_panicked_reports_the_gap_after_its_restart() {
         assert!(!is_first, "a fault of the node");
     });
     node.until_ready().await;
-    node.join("room").await;
-    let mut django = Django::new(&options, &[&redis]);
-    let killed: i64 = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query(django.host(0)).unwrap();
-    assert_eq!(killed, 1);
-    eventually("a gap", || node.received.has_gap(GapReason::Reconnected)).await;
-    node.until_ready().await;
-    django.pubsub_send("room", &event(1));
-    node.until(1).await;
+    loses_its_subscription(&node, &options, &redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
